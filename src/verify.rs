@@ -1,0 +1,61 @@
+//! The half of a login that knows no PAM: an answer -> a settled verdict, over the store. Module, tool and flows share
+//! it.
+//!
+//! Lock, clock, record, journal, judge, write, unlock; then the verdict. Every unforeseen end is a refusal.
+#![forbid(unsafe_code)]
+
+use crate::rules::code::Typed;
+use crate::rules::journal::Source;
+use crate::rules::judge::{self, Attempt, Guess, Verdict};
+use crate::rules::record::Record;
+use crate::rules::throttle::Lane;
+use crate::store::{Disk, Store, Trouble};
+
+/// Whose code it is, and how it came.
+pub struct Question<'a> {
+    pub uid: u32,
+    /// The canonical name, and the recorded one where that is known to be the same account's.
+    pub names: &'a [&'a str],
+    pub lane: Lane,
+    pub from: Source,
+    /// Steps to either side of now: 0 or 1.
+    pub window: u8,
+    pub shows_notices: bool,
+}
+
+/// What became of an answer.
+#[must_use]
+pub enum Checked {
+    /// Settled: what follows from it is on disk.
+    Settled { verdict: Verdict, bad_slot: Option<String> },
+    /// The form of a recovery code with a typing error: not counted.
+    Typo,
+    /// No code at all: not counted.
+    Malformed,
+}
+
+/// Checks an answer. The clock is read under the lock.
+pub fn verify<D: Disk>(store: &Store<D>, question: &Question<'_>, typed: Typed, clock: impl Fn() -> i64) -> Result<Checked, Trouble> {
+    let guess = match typed {
+        Typed::Digits(digits) => Guess::Digits(digits),
+        Typed::Recovery(code) => Guess::Recovery(code),
+        Typed::Typo => return Ok(Checked::Typo),
+        Typed::Malformed => return Ok(Checked::Malformed),
+    };
+    let locked = store.lock(question.uid)?;
+    let now = clock();
+    let standing = locked.standing()?;
+    is_made_for(&standing.record, question.names)?;
+    let bad_slot = standing.bad_slot();
+    let attempt =
+        Attempt { now, lane: question.lane, from: question.from.clone(), window: question.window, shows_notices: question.shows_notices };
+    let ruling = judge::judge(&standing.record, standing.journal(), &guess, &attempt).map_err(|_| Trouble::OutOfMemory)?;
+    let verdict = standing.settle(ruling)?;
+    drop(locked);
+    Ok(Checked::Settled { verdict, bad_slot })
+}
+
+/// A record made for another name is another person's: a uid is used again, or an account was renamed.
+pub fn is_made_for(record: &Record, names: &[&str]) -> Result<(), Trouble> {
+    if names.contains(&record.name.as_str()) { Ok(()) } else { Err(Trouble::OtherName { recorded: record.name.clone() }) }
+}

@@ -1,0 +1,303 @@
+//! What must hold: the checker's own log of answers, and the promises it is held against in every state.
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+
+use crate::blocks::Content;
+use crate::disk::{Name, Request};
+use crate::key::Mixer;
+use crate::people::{Kind, Outcome, Program};
+use crate::scenario::Rule;
+use crate::state::{Budget, Ghost, NONE, OVER, Process, State};
+use crate::world::{World, is_enroll};
+
+/// What was found of a state's files before.
+#[derive(Default)]
+pub struct Memo {
+    ends: HashMap<u64, Option<&'static str>, Mixer>,
+    looks: HashMap<u64, Outcome, Mixer>,
+}
+
+type Found = Option<&'static str>;
+
+fn bit(number: u8) -> u32 {
+    1 << number
+}
+
+impl World<'_> {
+    /// The log before a request takes effect: what a change may put in force, and what it must not undo.
+    pub fn foresee(&mut self, state: &mut State, who: usize, request: Request) {
+        let program = self.scenario_program(state, who);
+        let record = state.content(Name::Record);
+        let facts = record.and_then(|content| self.tree.blocks.borrow().facts(content));
+        let mutates =
+            matches!(request, Request::Unlink(_) | Request::SyncFolder | Request::WriteSlot(..) | Request::Open(Name::NewJournal, _));
+        let (process, ghost) = (&mut state.processes[who], &mut state.ghost);
+        if mutates && matches!(program, Program::Reset(_) | Program::Unlock(_)) {
+            ghost.wrongs = None;
+            if matches!(program, Program::Reset(_)) {
+                (ghost.stands, ghost.taken) = (false, true);
+            }
+        }
+        match request {
+            Request::Begun => (process.resets, process.version) = (ghost.resets, state.dir.version),
+            Request::Rename(_, Name::Journal) if !program.is_flow() => ghost.taken |= record.is_none(),
+            Request::WriteSlot(_, slot, line) => {
+                let blocks = self.tree.blocks.borrow();
+                let spent = blocks.pair(Content::DAMAGED.with(slot, line)).map_or(0, |pair| pair.journal.spent);
+                if let Program::Recovery { set } = program
+                    && spent & 2 != 0
+                {
+                    ghost.tried |= bit(set);
+                }
+            }
+            Request::Rename(_, Name::Record) => {
+                if is_enroll(program) {
+                    ghost.reset = false;
+                    ghost.ended_secrets &= !1;
+                }
+                ghost.violation = if process.resets != ghost.resets {
+                    Some("a reset did not end an open flow")
+                } else if is_enroll(program) && record.is_some() {
+                    Some("a second enrollment over the first")
+                } else if is_enroll(program) && ghost.stands {
+                    Some("an enrollment over a lost record")
+                } else if !is_enroll(program) && (record.is_none() || process.version != state.dir.version) {
+                    Some("a flow undid another's change")
+                } else {
+                    ghost.violation
+                };
+            }
+            _ => {}
+        }
+        // What an answered change ends: the set and secret that stood when it began.
+        if let (Request::Begun | Request::Unlink(Name::Record), Some(facts)) = (request, facts) {
+            (process.set, process.secret) = (facts.set, facts.secret);
+        }
+    }
+
+    fn scenario_program(&self, state: &State, who: usize) -> Program {
+        self.tree.node(state.processes[who].node).program
+    }
+
+    /// The log at an answer.
+    pub fn ended(&mut self, state: &mut State, who: usize, outcome: Outcome) {
+        self.last = Some(outcome);
+        let program = self.scenario_program(state, who);
+        let process = state.processes[who];
+        let made = self.tree.node(process.node).past.opened_new_journal;
+        let record = state.content(Name::Record).and_then(|content| self.tree.blocks.borrow().facts(content));
+        let (step, version) = (state.step, state.dir.version);
+        let ghost = &mut state.ghost;
+        let mut fault = None;
+        match outcome {
+            Outcome::Accepted => {
+                fault = self.accepted(ghost, program, record.map_or(0, |facts| facts.set));
+                ghost.stands = true;
+                if let Program::Login { .. } = program {
+                    ghost.accepted_at = step;
+                }
+            }
+            Outcome::Wrong if program == Program::Wrong => ghost.wrongs = ghost.wrongs.map(|count| count + 1),
+            Outcome::Wrong | Outcome::Replay => {
+                if let Program::Recovery { set } = program
+                    && record.is_some_and(|facts| facts.set == set)
+                    && ghost.tried & bit(set) == 0
+                    && ghost.wrongs.is_some()
+                    && !ghost.damaged
+                {
+                    fault = Some("a right recovery code was refused");
+                }
+            }
+            Outcome::Anew if !made => fault = Some("a journal is said to be made anew, and it is not"),
+            Outcome::Done | Outcome::Anew => {
+                ghost.answered = version;
+                match program {
+                    Program::Reset(_) => {
+                        (ghost.damaged, ghost.stands, ghost.taken, ghost.reset) = (false, false, false, true);
+                        ghost.resets += 1;
+                        ghost.ended_sets |= bit(process.set);
+                    }
+                    Program::Enroll { .. } => (ghost.damaged, ghost.stands, ghost.taken) = (false, true, false),
+                    Program::Unlock(_) => ghost.damaged = false,
+                    Program::Renew(_) => ghost.ended_sets |= bit(process.set),
+                    Program::Replace(_) => ghost.ended_secrets |= bit(process.secret),
+                    _ => {}
+                }
+            }
+            Outcome::Enrolled(false) if ghost.stands => fault = Some("a lost record reads as \"not enrolled\""),
+            Outcome::Refused(Kind::BadFile) if self.scenario.without.is_none() => fault = Some("a file of ours was taken for none"),
+            _ => {}
+        }
+        if ghost.violation.is_none() {
+            ghost.violation = fault;
+        }
+    }
+
+    fn accepted(&self, ghost: &mut Ghost, program: Program, set: u8) -> Found {
+        let scenario = self.scenario;
+        let is_recovery = matches!(program, Program::Recovery { .. });
+        if scenario.only_recovery && !is_recovery {
+            return None;
+        }
+        let key = scenario.key(program, set);
+        let again = ghost.accepted & key != 0;
+        ghost.accepted |= key;
+        let restored = scenario.budget.restores > 0;
+        match program {
+            _ if again && is_recovery => Some("a recovery code was accepted twice"),
+            _ if again => Some("a code was accepted twice"),
+            _ if ghost.reset => Some("a code was accepted after a reset"),
+            Program::Recovery { set } if ghost.ended_sets & bit(set) != 0 && !restored => Some("a code of an ended set was accepted"),
+            Program::Login { secret, .. } if ghost.ended_secrets & bit(secret) != 0 && !restored => {
+                Some("a code of a replaced secret was accepted")
+            }
+            _ => None,
+        }
+    }
+
+    /// What is wrong with a state, if anything.
+    pub fn fault(&mut self, state: &State) -> Found {
+        let (ghost, scenario) = (&state.ghost, self.scenario);
+        if scenario.only_twice {
+            return ghost.violation.filter(|words| words.contains("accepted twice"));
+        }
+        if ghost.violation.is_some() {
+            return ghost.violation;
+        }
+        let inside = state.processes.iter().filter(|process| process.node != OVER && self.tree.node(process.node).past.inside).count();
+        if inside > 1 && scenario.without != Some(Rule::Lock) {
+            return Some("two at once between reading and answering");
+        }
+        if state.dir.version < ghost.answered {
+            return Some("what was answered is undone");
+        }
+        if scenario.only_recovery {
+            return None;
+        }
+        self.journal_fault(state).or_else(|| self.look_fault(state)).or_else(|| state.is_quiet().then(|| self.ends_well(state)).flatten())
+    }
+
+    fn journal_fault(&self, state: &State) -> Found {
+        let ghost = &state.ghost;
+        if ghost.damaged {
+            return None;
+        }
+        let record = state.dir.at(Name::Record).is_some();
+        let journal = state.content(Name::Journal);
+        let blocks = self.tree.blocks.borrow();
+        let counted = journal.map(|content| blocks.of_journal(content, |pair| pair.map(|pair| pair.journal.throttle.local.bucket)));
+        match counted.flatten() {
+            None if record => Some("locked out: the journal can't be read"),
+            Some(count) if self.scenario.budget.flips == 0 && count < ghost.wrongs.map_or(0, u16::from) => {
+                Some("a guess was answered and is not counted")
+            }
+            _ => None,
+        }
+    }
+
+    /// A record that is lost must not read as "not enrolled"; one that a hand or a reset has not taken, not as lost.
+    fn look_fault(&mut self, state: &State) -> Found {
+        if state.dir.at(Name::Record).is_some() {
+            return None;
+        }
+        match self.look(state) {
+            Outcome::Enrolled(false) if state.ghost.stands => Some("a lost record reads as \"not enrolled\""),
+            Outcome::Refused(Kind::Lost) if !state.ghost.taken && !state.is_locked() => Some("a record reads as lost without cause"),
+            _ => None,
+        }
+    }
+
+    fn look(&mut self, state: &State) -> Outcome {
+        let alone = only_files(state);
+        let key = alone.key();
+        if let Some(outcome) = self.memo.looks.get(&key) {
+            return *outcome;
+        }
+        let (outcome, _) = self.alone(&alone, Program::Look, state.step);
+        self.memo.looks.insert(key, outcome);
+        outcome
+    }
+
+    /// Where all is over and no fault comes, what must work works, whatever was left behind.
+    fn ends_well(&mut self, state: &State) -> Found {
+        let mut alone = only_files(state);
+        alone.ghost.damaged = state.ghost.damaged;
+        alone.full = state.full;
+        let key = alone.key();
+        if let Some(found) = self.memo.ends.get(&key) {
+            return *found;
+        }
+        let found = self.end(alone).err();
+        self.memo.ends.insert(key, found);
+        found
+    }
+
+    fn end(&mut self, state: State) -> Result<(), &'static str> {
+        let (damaged, mut state) = (state.ghost.damaged, state);
+        if state.dir.at(Name::Record).is_some() {
+            if !damaged {
+                self.login(&state, 50).ok_or("locked out: a fresh code is refused")?;
+            }
+            if state.full && !damaged {
+                self.done(&state, Program::Reset(7), 52).ok_or("reset fails on a full disk")?;
+            }
+            state.full = false;
+            state = self.done(&state, Program::Unlock(7), 52).ok_or("unlock fails")?;
+            state = self.login(&state, 60).ok_or("locked out: a fresh code is refused after unlock")?;
+            state = self.done(&state, Program::Reset(7), 62).ok_or("reset fails")?;
+        }
+        state.full = false;
+        let journal = state.content(Name::Journal);
+        let column =
+            journal.map(|content| self.tree.blocks.borrow().of_journal(content, |pair| pair.is_none_or(|pair| pair.journal.record)));
+        if column == Some(true) {
+            state = self.done(&state, Program::Reset(6), 62).ok_or("reset fails where the record is lost")?;
+        }
+        state = self.done(&state, Program::Enroll { who: 7, from: 0 }, 62).ok_or("enroll fails")?;
+        self.login(&state, 66).map(|_| ()).ok_or("locked out: a fresh code is refused after enroll")
+    }
+
+    fn done(&mut self, state: &State, program: Program, step: u8) -> Option<State> {
+        let (outcome, after) = self.alone(state, program, step);
+        matches!(outcome, Outcome::Done | Outcome::Anew).then_some(after)
+    }
+
+    fn login(&mut self, state: &State, step: u8) -> Option<State> {
+        let record = state.content(Name::Record).and_then(|content| self.tree.blocks.borrow().facts(content))?;
+        let (outcome, after) = self.alone(state, Program::Login { secret: record.secret, step }, step);
+        (outcome == Outcome::Accepted).then_some(after)
+    }
+
+    /// One process by itself, without a fault, to its end.
+    fn alone(&mut self, state: &State, program: Program, step: u8) -> (Outcome, State) {
+        let mut state = only_files(state);
+        state.step = step;
+        state.processes = [Process::new(self.tree.root(program, self.scenario.habit))].into_iter().collect();
+        while state.processes[0].node != OVER {
+            // The first answer is the one without a fault.
+            let Some((next, _)) = self.perform(&state, 0).into_iter().next() else { return (Outcome::Refused(Kind::Other), state) };
+            state = next;
+        }
+        (self.last.unwrap_or(Outcome::Maybe), only_files(&state))
+    }
+}
+
+/// The files as the page cache has them, and nobody there.
+fn only_files(state: &State) -> State {
+    let mut state = State {
+        base: state.dir,
+        pending: Vec::new(),
+        inodes: state.inodes.iter().map(|inode| crate::state::Inode { cache: inode.cache, platter: inode.cache }).collect(),
+        lock: 0,
+        holders: [NONE; 3],
+        processes: std::iter::empty().collect(),
+        ghost: Ghost::default(),
+        budget: Budget::default(),
+        step: 0,
+        ..state.clone()
+    };
+    (state.dir.version, state.base.version) = (0, 0);
+    state.tidy();
+    state
+}
