@@ -16,6 +16,14 @@ pub mod rules;
 
 pub mod sys;
 
+pub mod words;
+
 pub mod store;
 
 pub mod verify;
+
+pub mod flows;
+
+pub mod authenticate;
+
+pub mod pam;
