@@ -183,19 +183,21 @@ impl<D: Disk> Locked<'_, D> {
         let stood = self.stands(&self.names.record).map_err(NotCommitted::Nothing)?;
         // Damage goes; a newer format, or a file that only could not be read this time, is nobody's to throw away.
         let record = past_damage(self.record()).map_err(NotCommitted::Nothing)?;
-        // Read once: a failure must not be looked past because the next try succeeds.
-        let opened = self.open_journal().map(|journal| journal.map(|journal| journal.journal().record));
-        let was_refused = !matches!(opened, Ok(None | Some(false)));
-        let is_bad_file = matches!(opened, Err(Trouble::BadFile { .. }));
-        past_damage(opened).map_err(NotCommitted::Nothing)?;
+        // Read once: a failure must not be looked past because another try succeeds.
+        let opened = past_damage(self.open_journal()).map_err(NotCommitted::Nothing)?;
+        // Damage refuses, and so does a record that should stand and does not.
+        let was_refused = opened.as_ref().is_none_or(|journal| journal.as_ref().is_some_and(|journal| journal.journal().record));
         if record.is_none() {
             // Nothing can be read that a journal made anew should spend: so the record goes first.
             self.unlink(&self.names.record).map_err(NotCommitted::Nothing)?;
             self.sync_folder().map_err(NotCommitted::Maybe)?;
         }
         let record = record.flatten();
-        let journal =
-            if is_bad_file { self.journal_made_anew(record.as_ref(), anew) } else { self.journal_or_anew(record.as_ref(), anew, stood) };
+        let journal = match opened {
+            Some(Some(journal)) => Ok(Some(journal)),
+            Some(None) if !stood => self.sync_folder().map(|()| None),
+            Some(None) | None => self.journal_made_anew(record.as_ref(), anew).map(Some),
+        };
         let Some(mut journal) = journal.map_err(NotCommitted::Maybe)? else { return Ok(Removed::Nothing) };
         self.unlink(&self.names.record).map_err(NotCommitted::Maybe)?;
         // A leftover of a flow that was killed: with a secret in it.
@@ -227,32 +229,24 @@ impl<D: Disk> Locked<'_, D> {
     /// can't be read.
     pub fn unlock(&self, anew: Anew) -> Result<Unlocked, NotCommitted> {
         let record = self.record().map_err(NotCommitted::Nothing)?;
-        let is_good = match self.open_journal() {
-            Ok(found) => found.is_some(),
-            Err(Trouble::Damaged { .. }) => false,
+        let mut journal = match self.open_journal() {
+            Ok(Some(journal)) => journal,
+            Ok(None) if record.is_none() => {
+                return self.sync_folder().map_err(NotCommitted::Maybe).map(|()| Unlocked::NothingThere);
+            }
+            Ok(None) | Err(Trouble::Damaged { .. }) => {
+                return self.journal_made_anew(record.as_ref(), anew).map_err(NotCommitted::Maybe).map(|_| Unlocked::Anew);
+            }
             Err(other) => return Err(NotCommitted::Nothing(other)),
         };
-        let journal = self.journal_or_anew(record.as_ref(), anew, record.is_some()).map_err(NotCommitted::Maybe)?;
-        let Some(mut journal) = journal else { return Ok(Unlocked::NothingThere) };
         self.sync_folder().map_err(NotCommitted::Maybe)?;
-        if !is_good {
-            return Ok(Unlocked::Anew);
-        }
         let now = journal.journal();
         let next = Journal { sequence: now.sequence.saturating_add(1), throttle: Throttle::default(), ..now.clone() };
         journal.write(&next).map_err(NotCommitted::Maybe).map(|()| Unlocked::Cleared)
     }
 
-    /// The journal, made anew where it is damaged, or missing beside a record; `None` where there is neither.
-    fn journal_or_anew(&self, record: Option<&Record>, anew: Anew, stood: bool) -> Result<Option<OpenJournal<'_, D>>, Trouble> {
-        match self.open_journal() {
-            Ok(None) if !stood => self.sync_folder().map(|()| None),
-            Ok(None) | Err(Trouble::Damaged { .. }) => self.journal_made_anew(record, anew),
-            other => other,
-        }
-    }
-
-    fn journal_made_anew(&self, record: Option<&Record>, anew: Anew) -> Result<Option<OpenJournal<'_, D>>, Trouble> {
+    /// A journal in place of one that is lost or damaged: on disk, its name too, when this returns.
+    fn journal_made_anew(&self, record: Option<&Record>, anew: Anew) -> Result<OpenJournal<'_, D>, Trouble> {
         self.make_journal(&Journal {
             sequence: anew.sequence,
             set: record.map(|record| record.recovery.id).unwrap_or_default(),
@@ -262,7 +256,7 @@ impl<D: Disk> Locked<'_, D> {
             record: true,
             ..Journal::default()
         })?;
-        self.open_journal()
+        self.open_journal()?.ok_or_else(|| self.no_journal())
     }
 }
 
