@@ -14,6 +14,7 @@ use std::process::{Command, ExitCode};
 use std::{str, thread, time};
 
 use countersign::pam::application::{Code, Conversation, Reply, Style, Transaction};
+use countersign::rules::code::Slot;
 use countersign::rules::totp::{self, Parameters, Secret};
 use countersign::sys;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -178,8 +179,9 @@ fn enroll(folder: &Path, tool: &Path) -> Trial<Enrolled> {
     let sheet = screen.until("type code ")?;
     let recovery_codes: Vec<String> = sheet.split_whitespace().filter(|word| is_recovery_code(word)).map(str::to_owned).collect();
     let wanted = screen.until("): ")?;
-    // A code's first symbol is its number on the sheet.
-    let copy = recovery_codes.iter().find(|code| wanted.starts_with(code.get(..1).unwrap_or("?"))).ok_or("no such code on the sheet")?;
+    // A code's first symbol is its number on the sheet: 1 to 9, and A for 10.
+    let slot = wanted.split(' ').next().and_then(|number| Slot::new(number.parse().ok()?)).ok_or("no number of a code")?;
+    let copy = recovery_codes.iter().find(|code| code.starts_with(slot.symbol())).ok_or("no such code on the sheet")?;
     screen.answer(copy)?;
     screen.until_the_end()?;
     if !child.wait()?.success() {
