@@ -5,6 +5,10 @@
 //! and MUST bound whatever it reads.
 #![allow(unsafe_code)]
 
+mod hidden;
+
+pub use hidden::{hidden, is_hiding, leave_out_of_dumps};
+
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
 use std::fs::File;

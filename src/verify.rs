@@ -9,7 +9,8 @@ use crate::rules::journal::Source;
 use crate::rules::judge::{self, Attempt, Guess, Verdict};
 use crate::rules::record::Record;
 use crate::rules::throttle::Lane;
-use crate::store::{Disk, Store, Trouble};
+use crate::store::{Disk, Locked, Store, Trouble};
+use crate::sys;
 
 /// Whose code it is, and how it came.
 pub struct Question<'a> {
@@ -44,14 +45,18 @@ pub fn verify<D: Disk>(store: &Store<D>, question: &Question<'_>, typed: Typed, 
     };
     let locked = store.lock(question.uid)?;
     let now = clock();
+    sys::hidden(|| judged(&locked, question, &guess, now))
+}
+
+/// From the record's secrets to the verdict; only what holds none of them leaves.
+fn judged<D: Disk>(locked: &Locked<'_, D>, question: &Question<'_>, guess: &Guess, now: i64) -> Result<Checked, Trouble> {
     let standing = locked.standing()?;
     is_made_for(&standing.record, question.names)?;
     let bad_slot = standing.bad_slot();
     let attempt =
         Attempt { now, lane: question.lane, from: question.from.clone(), window: question.window, shows_notices: question.shows_notices };
-    let ruling = judge::judge(&standing.record, standing.journal(), &guess, &attempt).map_err(|_| Trouble::OutOfMemory)?;
+    let ruling = judge::judge(&standing.record, standing.journal(), guess, &attempt).map_err(|_| Trouble::OutOfMemory)?;
     let verdict = standing.settle(ruling)?;
-    drop(locked);
     Ok(Checked::Settled { verdict, bad_slot })
 }
 

@@ -68,7 +68,7 @@ fn dependencies_point_one_way() {
         ("src/sys", &["sys"]),
         ("src/words", &["rules", "words"]),
         ("src/store", &["rules", "sys", "store"]),
-        ("src/verify", &["rules", "store", "verify"]),
+        ("src/verify", &["rules", "store", "sys", "verify"]),
         ("src/flows", &["rules", "store", "sys", "verify", "words", "flows"]),
         ("src/authenticate", &["rules", "store", "sys", "verify", "words", "authenticate"]),
         ("src/pam", &["authenticate", "sys", "rules", "pam"]),

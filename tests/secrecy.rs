@@ -3,28 +3,20 @@
 
 mod driver;
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::fs;
 
 use countersign::rules::code::{self, Digits, Typed};
 use countersign::rules::record::Record;
 use countersign::rules::recovery::Cost;
 use countersign::rules::totp::{self, Floor, Match, Parameters, Secret};
-use data_encoding::{BASE32_NOPAD, HEXLOWER};
-use driver::{Enrolled, NOW, PASSWORD, Run, World, answer, null};
+use data_encoding::HEXLOWER;
+use driver::{Enrolled, Image, NOW, PASSWORD, Run, SECRET, Stopped, World, answer, base32, forms_of_the_secret, null};
 use pam::constants::PamResultCode::{PAM_AUTH_ERR, PAM_SUCCESS};
-
-/// As random as a real one, so that no table of constants looks like it.
-const SECRET: &[u8; 20] = b"\x93\xe1\x0b\xc4\x5d\x7a\xf2\x86\x31\xdb\x48\xa9\x17\xfe\x6c\x05\xb2\x9d\x74\xe3";
 
 fn enrolled() -> (World, Enrolled) {
     let world = World::new();
     let alice = world.enroll_as("alice", 1000, SECRET);
     (world, alice)
-}
-
-fn base32() -> String {
-    BASE32_NOPAD.encode(SECRET)
 }
 
 // In the log and on the screen.
@@ -74,63 +66,12 @@ fn h_01_no_secret_code_or_password_is_logged_said_or_printed() {
 
 // In memory.
 
-/// All that a process can write to and we can read.
-fn memory(pid: u32) -> Vec<u8> {
-    let image = File::open(format!("/proc/{pid}/mem")).unwrap();
-    let mut all = Vec::new();
-    for line in fs::read_to_string(format!("/proc/{pid}/maps")).unwrap().lines() {
-        let (range, rest) = line.split_once(' ').unwrap();
-        if !rest.starts_with("rw") {
-            continue;
-        }
-        let (from, to) = range.split_once('-').unwrap();
-        let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
-        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-        if image.read_exact_at(&mut bytes, from).is_ok() {
-            all.extend(bytes);
-        }
-    }
-    all
-}
-
-fn holds(memory: &[u8], needle: &[u8]) -> bool {
-    // SAFETY: both are live memory of the length that is given.
-    let found = unsafe { libc::memmem(memory.as_ptr().cast(), memory.len(), needle.as_ptr().cast(), needle.len()) };
-    !found.is_null()
-}
-
-/// The secret in every form that it takes on its way to a code, whole or half.
-fn forms_of_the_secret() -> Vec<(String, Vec<u8>)> {
-    let base32 = base32();
-    let mut forms = vec![
-        ("its beginning".to_owned(), SECRET[..12].to_vec()),
-        ("its end".to_owned(), SECRET[8..].to_vec()),
-        ("base32".to_owned(), base32.as_bytes()[..16].to_vec()),
-        ("base32, its end".to_owned(), base32.as_bytes()[16..].to_vec()),
-        ("hex".to_owned(), HEXLOWER.encode(&SECRET[..10]).into_bytes()),
-    ];
-    for (name, pad) in [("inner", 0x36), ("outer", 0x5c)] {
-        let mut block = [pad; 64];
-        block.iter_mut().zip(SECRET).for_each(|(byte, secret)| *byte ^= secret);
-        let swapped = |width: usize| block[..16].chunks(width).flat_map(|word| word.iter().rev().copied().collect::<Vec<u8>>()).collect();
-        forms.push((format!("{name} pad of the HMAC"), block[..16].to_vec()));
-        forms.push((format!("{name} pad as words"), swapped(4)));
-        forms.push((format!("{name} pad in a vector register"), swapped(16)));
-        // The state after that block is as good as the secret.
-        let mut state: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
-        sha1::block_api::compress(&mut state, &[block]);
-        forms.push((format!("{name} state"), state.iter().flat_map(|word| word.to_le_bytes()).collect()));
-        forms.push((format!("{name} state, big-endian"), state.iter().flat_map(|word| word.to_be_bytes()).collect()));
-    }
-    forms
-}
-
 #[track_caller]
-fn holds_no_secret(memory: &[u8], world: &World) {
+fn holds_no_secret(image: &Image, world: &World) {
     // The image is the process's own: what it must hold is found.
-    assert!(holds(memory, world.store().to_str().unwrap().as_bytes()));
+    assert!(image.holds(world.store().to_str().unwrap().as_bytes()));
     for (form, bytes) in forms_of_the_secret() {
-        assert!(!holds(memory, &bytes), "{form}");
+        assert!(!image.holds(&bytes), "{form}");
     }
 }
 
@@ -147,10 +88,10 @@ fn h_02_memory_holds_no_secret_at_the_question_nor_afterwards() {
             let login = if same_transaction { login.phases(&["authenticate", "authenticate"]) } else { login.cycles(2) };
             let mut login = login.start();
             login.at_question();
-            holds_no_secret(&memory(login.pid()), &world);
+            holds_no_secret(&Image::of(login.pid()), &world);
             login.go_on();
             login.at_question();
-            holds_no_secret(&memory(login.pid()), &world);
+            holds_no_secret(&Image::of(login.pid()), &world);
             login.go_on();
             drop(login.end());
         }
@@ -159,7 +100,7 @@ fn h_02_memory_holds_no_secret_at_the_question_nor_afterwards() {
     for (form, bytes) in forms_of_the_secret().into_iter().filter(|(_, bytes)| !bytes.contains(&0)) {
         let mut login = world.login("test").at(NOW + 600).tty(&bytes).answers(null().waits()).start();
         login.at_question();
-        assert!(holds(&memory(login.pid()), &bytes), "{form}");
+        assert!(Image::of(login.pid()).holds(&bytes), "{form}");
         login.kill();
     }
 }
@@ -174,14 +115,64 @@ fn c_07_an_answer_is_wiped() {
         let login = world.login("test").phases(&["authenticate", "authenticate"]);
         let mut login = login.answers(answer(&typed)).answers(answer("another rather long answer").waits()).start();
         login.at_question();
-        let image = memory(login.pid());
+        let image = Image::of(login.pid());
         let plain = typed.replace('-', "");
         for form in [typed.as_str(), &typed[4..], plain.as_str(), &plain[3..]] {
-            assert!(!holds(&image, form.as_bytes()), "{form}");
+            assert!(!image.holds(form.as_bytes()), "{form}");
         }
         login.go_on();
         drop(login.end());
     }
+}
+
+// In a core dump.
+
+#[test]
+fn h_03_wherever_a_login_dies_its_core_dump_holds_no_secret() {
+    let (world, alice) = enrolled();
+    let forms = forms_of_the_secret();
+    let (mut points, mut in_memory) = (0, 0);
+    let mut now = NOW;
+    // From where on it is looked at: while the record is read, and while the code is judged. So many points lie within
+    // so many instructions each, the others where an interrupt finds it.
+    for (file, stepped, instructions, recovery_code) in [("1000.toml", 20, 500, 0), ("1000.state", 100, 2000, 1)] {
+        for typed in [alice.wrong_code(now), alice.recovery[recovery_code].clone(), alice.code(now + 90)] {
+            now += 30;
+            let login = world.login("test").at(now).phases(&["authenticate", "authenticate"]);
+            let mut login = login.answers(answer(&typed).waits()).answers(null().waits()).start();
+            login.at_question();
+            let stopped = Stopped::at_the_question(login.pid(), &world.store());
+            login.go_on();
+            stopped.until_open(&world.store().join(file));
+            for number in 0.. {
+                if number < stepped {
+                    stopped.step(random(instructions));
+                } else {
+                    stopped.run(random(60));
+                }
+                let image = Image::of(login.pid());
+                for (form, bytes) in &forms {
+                    assert!(!image.dump_holds(bytes), "{form}, {typed}");
+                }
+                if stopped.has_written() {
+                    break;
+                }
+                points += 1;
+                in_memory += u32::from(forms.iter().any(|(_, bytes)| image.holds(bytes)));
+            }
+            stopped.let_go();
+            login.at_question();
+            login.go_on();
+            drop(login.end());
+        }
+    }
+    assert!(in_memory >= 100, "{in_memory} of {points}");
+}
+
+fn random(below: u32) -> u32 {
+    let mut bytes = [0; 4];
+    countersign::sys::random(&mut bytes).unwrap();
+    u32::from_ne_bytes(bytes) % below
 }
 
 // On disk.

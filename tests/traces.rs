@@ -210,3 +210,20 @@ fn h_06_until_the_last_message_every_answer_looks_the_same() {
         assert_eq!((&run.said, &run.codes), (&runs[0].said, &runs[0].codes));
     }
 }
+
+#[test]
+fn h_03_where_the_kernel_leaves_nothing_out_of_a_core_dump_a_login_ends_as_ever() {
+    let (world, alice) = enrolled();
+    let file = world.folder().join("trace");
+    for (now, calls) in [(NOW, "trace=madvise"), (NOW + 30, "inject=madvise:error=EINVAL")] {
+        let strace = ["/usr/bin/strace", "-f", "-o", file.to_str().unwrap(), "-e", "trace=madvise", "-e", calls];
+        for (typed, code) in [(alice.wrong_code(now), PAM_AUTH_ERR), (alice.code(now), PAM_SUCCESS)] {
+            assert_eq!(*world.login("test").at(now).types(typed).under(&strace).run().code(), code);
+            let seen = fs::read_to_string(&file).unwrap();
+            let given = |advice: &str| seen.lines().filter(|line| line.contains(advice)).count();
+            // The reserve's pages and the stack's, and the stack's again.
+            assert_eq!((given("MADV_DONTDUMP"), given("MADV_DODUMP")), (2, 1), "{seen}");
+            assert_eq!(seen.contains("EINVAL"), calls.contains("EINVAL"), "{seen}");
+        }
+    }
+}

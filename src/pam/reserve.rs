@@ -3,24 +3,42 @@
 //! Rust aborts the process when a small allocation fails, inside `catch_unwind` too, and the process is sshd or su. With
 //! the reserve a login runs to its end, which is a refusal where something large is missing. It holds for small requests
 //! alone: larger ones fail, and their callers say so. No thread-local, whose destructor would pin the module in the host.
+//!
+//! While secrets are worked with (`sys::hidden`) it is the other way round: the reserve answers first, because it is left
+//! out of a core dump, and the system answers what doesn't fit. What comes back to the reserve is wiped.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::sys;
+
 const SIZE: usize = 512 * 1024;
 const LARGEST: usize = 64 * 1024;
 const UNIT: usize = 256;
 const UNITS: usize = SIZE / UNIT;
 
+/// What the reserve stands behind.
+pub(super) trait Before: GlobalAlloc {
+    /// Whether the reserve answers first.
+    fn steps_back(&self) -> bool;
+}
+
+impl Before for System {
+    fn steps_back(&self) -> bool {
+        sys::is_hiding()
+    }
+}
+
 pub(super) struct Reserve<A = System> {
     system: A,
+    left_out: AtomicBool,
     taken: [AtomicBool; UNITS],
     memory: Memory,
 }
 
-/// As aligned as the largest alignment that is served.
+/// As aligned as the largest alignment that is served. What no block holds is zero.
 #[repr(C, align(4096))]
 struct Memory(UnsafeCell<[u8; SIZE]>);
 
@@ -29,7 +47,12 @@ unsafe impl Sync for Memory {}
 
 impl<A> Reserve<A> {
     pub(super) const fn behind(system: A) -> Self {
-        Self { system, taken: [const { AtomicBool::new(false) }; UNITS], memory: Memory(UnsafeCell::new([0; SIZE])) }
+        Self {
+            system,
+            left_out: AtomicBool::new(false),
+            taken: [const { AtomicBool::new(false) }; UNITS],
+            memory: Memory(UnsafeCell::new([0; SIZE])),
+        }
     }
 
     fn start(&self) -> *mut u8 {
@@ -71,38 +94,58 @@ fn release<'a>(units: impl Iterator<Item = &'a AtomicBool>) {
     units.for_each(|unit| unit.store(false, Ordering::Release));
 }
 
+impl<A: Before> Reserve<A> {
+    /// From the reserve, if it is its turn and has room.
+    fn take_first(&self, layout: Layout) -> *mut u8 {
+        if !self.system.steps_back() {
+            return ptr::null_mut();
+        }
+        // Once for as long as the memory is mapped; a second thread does the same again.
+        if !self.left_out.load(Ordering::Relaxed) {
+            sys::leave_out_of_dumps(self.start(), SIZE);
+            self.left_out.store(true, Ordering::Relaxed);
+        }
+        self.take(layout)
+    }
+}
+
 // SAFETY: a block is the system's, or units that nobody else has, large and aligned enough; a block's address tells which.
-unsafe impl<A: GlobalAlloc> GlobalAlloc for Reserve<A> {
+unsafe impl<A: Before> GlobalAlloc for Reserve<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let block = self.take_first(layout);
+        if !block.is_null() {
+            return block;
+        }
         // SAFETY: the caller's contract is the same.
         let block = unsafe { self.system.alloc(layout) };
         if block.is_null() { self.take(layout) } else { block }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's contract is the same.
-        let block = unsafe { self.system.alloc_zeroed(layout) };
+        let block = self.take_first(layout);
         if !block.is_null() {
             return block;
         }
-        let block = self.take(layout);
-        if !block.is_null() {
-            // SAFETY: the units just taken are at least so long.
-            unsafe { block.write_bytes(0, layout.size()) };
-        }
-        block
+        // SAFETY: the caller's contract is the same.
+        let block = unsafe { self.system.alloc_zeroed(layout) };
+        if block.is_null() { self.take(layout) } else { block }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         match self.first_unit(block) {
-            Some(first) => release(self.taken.iter().skip(first).take(units(layout))),
+            Some(first) => {
+                // SAFETY: the block is the caller's until its units are released, and so long.
+                unsafe { block.write_bytes(0, layout.size()) };
+                release(self.taken.iter().skip(first).take(units(layout)));
+            }
             // SAFETY: what is not from the reserve is from the system, with this layout.
             None => unsafe { self.system.dealloc(block, layout) },
         }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if self.first_unit(block).is_none() {
+        // While the reserve answers first, nothing grows in the system's memory that may be a secret by then.
+        if self.first_unit(block).is_none() && !self.system.steps_back() {
             // SAFETY: the block is the system's, and the caller's contract is the same.
             let moved = unsafe { self.system.realloc(block, layout, size) };
             if !moved.is_null() {
@@ -129,18 +172,21 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     /// A system that answers so many times.
-    struct Failing(AtomicUsize);
+    struct Failing {
+        answers: AtomicUsize,
+        steps_back: AtomicBool,
+    }
 
     impl Failing {
         const fn after(answers: usize) -> Self {
-            Self(AtomicUsize::new(answers))
+            Self { answers: AtomicUsize::new(answers), steps_back: AtomicBool::new(false) }
         }
     }
 
     // SAFETY: the system's blocks or null.
     unsafe impl GlobalAlloc for Failing {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            let answers = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            let answers = self.answers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
             // SAFETY: the caller's contract is the same.
             answers.map_or(ptr::null_mut(), |_| unsafe { System.alloc(layout) })
         }
@@ -148,6 +194,12 @@ mod tests {
         unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
             // SAFETY: the caller's contract is the same.
             unsafe { System.dealloc(block, layout) }
+        }
+    }
+
+    impl Before for Failing {
+        fn steps_back(&self) -> bool {
+            self.steps_back.load(Ordering::Relaxed)
         }
     }
 
@@ -260,6 +312,39 @@ mod tests {
         assert_eq!(again, start);
         let again = Block { reserve: &RESERVE, start: again, layout };
         assert!(again.bytes().iter().all(|&byte| byte == 0));
+    }
+
+    #[test]
+    fn what_is_given_back_is_wiped() {
+        static RESERVE: Reserve<Failing> = Reserve::behind(Failing::after(0));
+        let (short, long) = (Block::of(&RESERVE, 100, 1).unwrap(), Block::of(&RESERVE, 5000, 1).unwrap());
+        short.fill(b'x');
+        long.fill(b'x');
+        drop((short, long));
+        // SAFETY: nobody has a block of it.
+        let memory = unsafe { std::slice::from_raw_parts(RESERVE.start(), SIZE) };
+        assert!(memory.iter().all(|&byte| byte == 0));
+    }
+
+    #[test]
+    fn while_secrets_are_worked_with_the_reserve_answers_first() {
+        static RESERVE: Reserve<Failing> = Reserve::behind(Failing::after(100));
+        let mut before = Block::of(&RESERVE, 100, 8).unwrap();
+        before.fill(b'x');
+        RESERVE.system.steps_back.store(true, Ordering::Relaxed);
+        let mut within = Block::of(&RESERVE, 100, 8).unwrap();
+        assert!(!before.is_reserved() && within.is_reserved());
+        assert!(before.grow(300) && before.is_reserved());
+        assert_eq!(before.bytes().get(..100), Some([b'x'; 100].as_slice()));
+        assert!(within.grow(1000) && within.is_reserved());
+        // What has no room there is the system's.
+        let large = Block::of(&RESERVE, LARGEST + 1, 8).unwrap();
+        assert!(!large.is_reserved());
+        let blocks: Vec<Block<'_>> = std::iter::from_fn(|| Block::of(&RESERVE, LARGEST, 8).filter(Block::is_reserved)).collect();
+        assert_eq!(blocks.len(), 7);
+        assert!(!Block::of(&RESERVE, LARGEST, 8).unwrap().is_reserved());
+        drop((large, blocks, before, within));
+        assert!(is_free(&RESERVE));
     }
 
     #[test]

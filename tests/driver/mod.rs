@@ -15,6 +15,8 @@
     reason = "shared by test files that each use a part"
 )]
 
+mod image;
+mod stopped;
 mod world;
 
 use std::ffi::{OsStr, OsString};
@@ -30,6 +32,8 @@ use nix::unistd::Pid;
 use pam::constants::PamResultCode;
 use serde_json::{Value, json};
 
+pub use image::{Image, SECRET, base32, forms_of_the_secret};
+pub use stopped::Stopped;
 pub use world::{Enrolled, PASSWORD, USERS, World, login_driver, release_module, target, tool};
 
 /// When the tests are: 2026-11-24 09:20 UTC, the start of a step.

@@ -2,8 +2,12 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use crate::etc::{self, PAM_AFTER_KEY, PAM_ALL_PHASES};
 use crate::people::{PASSWORD, PASSWORD_HASH, SIX_DIGITS, SIX_DIGITS_HASH, uid_of};
@@ -14,6 +18,7 @@ use crate::world::inside;
 
 const ASKED: &str = "Verification code: ";
 const CTRL_C: &str = "\x03";
+const CTRL_BACKSLASH: &str = "\x1c";
 const CTRL_D: &str = "\x04";
 const HANG_UP: &str = "";
 
@@ -189,4 +194,67 @@ fn f_11_the_factor_is_that_of_the_user_whom_pam_is_asked_about() {
             assert_eq!(end, Outcome::In, "{by}: {command:?}\n{screen}");
         }
     });
+}
+
+#[test]
+fn h_03_su_that_is_killed_at_the_code_leaves_no_core_dump_for_who_killed_it() {
+    let names: Vec<String> = (0..20).map(|number| format!("user{number}")).chain([SOMEONE.to_owned()]).collect();
+    inside(&names.iter().map(String::as_str).collect::<Vec<_>>(), |world| {
+        setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY).unwrap();
+        let home = format!("/home/{SOMEONE}");
+        let dumped = |program: &str| words(&["sh", "-c", &format!("ulimit -c unlimited; cd {home}; echo ready; exec {program}")]);
+        let cores = || fs::read_dir(&home).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
+        let machine = |setting: &str| fs::read_to_string(format!("/proc/sys/{setting}")).unwrap().trim().to_owned();
+
+        // A program that is not setuid leaves one there, where the machine puts them.
+        let mut own = Login::begin(Door { command: dumped("sleep 60"), ..Program::Su.door(SOMEONE) });
+        own.terminal.wait_for(&["ready"]);
+        own.terminal.press(CTRL_BACKSLASH);
+        let made = own.terminal.end().core_dumped();
+        if !machine("kernel/core_pattern").contains(['|', '/']) {
+            assert!(made && !cores().is_empty());
+        }
+        cores().iter().for_each(|core| fs::remove_file(core).unwrap());
+
+        let su = |name: &str| {
+            let mut login = Login::begin(Door { command: dumped(&format!("su {name} -c :")), ..Program::Su.door(name) });
+            assert_eq!(login.go_on(), At::Question, "{}", login.screen());
+            login
+        };
+        let judged_in = {
+            let someone = world.enroll(SOMEONE);
+            let (before, mut login) = (someone.state(), su(SOMEONE));
+            login.answer(&someone.wrong_code());
+            let answered = Instant::now();
+            while someone.state() == before {}
+            answered.elapsed()
+        };
+        let mut written = 0;
+        for name in &names[..20] {
+            let person = world.enroll(name);
+            // As many as are judged before the first wait.
+            for _ in 0..5 {
+                let (before, mut login) = (person.state(), su(name));
+                login.answer(&person.wrong_code());
+                thread::sleep(judged_in.mul_f64(f64::from(random()) / 256.0));
+                login.terminal.press(CTRL_BACKSLASH);
+                let end = login.terminal.end();
+                assert_eq!(end.signal(), Some(libc::SIGQUIT), "{end}");
+                assert!(!end.core_dumped() || machine("fs/suid_dumpable") == "2", "{end}");
+                for core in cores() {
+                    let file = fs::metadata(&core).unwrap();
+                    assert_eq!((file.uid(), file.mode() & 0o777), (0, 0o600), "{core:?}");
+                }
+                written += u32::from(person.state() != before);
+            }
+        }
+        // Some were killed before their failure was written, some after.
+        assert!((1..100).contains(&written), "{written}");
+    });
+}
+
+fn random() -> u8 {
+    let mut byte = [0];
+    countersign::sys::random(&mut byte).unwrap();
+    byte[0]
 }

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -86,6 +86,11 @@ impl Terminal {
     /// All that the program has printed.
     pub fn screen(&self) -> &str {
         &self.screen
+    }
+
+    /// How the program ended, once it has.
+    pub fn end(&mut self) -> ExitStatus {
+        self.program.wait().unwrap()
     }
 
     fn look(&mut self) -> Look {
