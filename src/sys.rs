@@ -9,13 +9,14 @@ mod hidden;
 
 pub use hidden::{hidden, is_hiding, leave_out_of_dumps};
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -76,6 +77,9 @@ fn look_up(call: impl Fn(*mut libc::passwd, &mut [c_char], *mut *mut libc::passw
         buffer.resize(size, 0);
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
         let mut found: *mut libc::passwd = std::ptr::null_mut();
+        // Where a database could not be asked, glibc answers with errno as it stands: from the second time on whatever was
+        // left there, which must not be 0.
+        Errno::set_raw(libc::ENOENT);
         match call(entry.as_mut_ptr(), &mut buffer, &raw mut found) {
             // SAFETY: on success `found` is null or points to `entry`, filled, which lives on here.
             0 => return unsafe { found.as_ref() }.map(canonical).transpose(),
@@ -328,6 +332,95 @@ fn number(errno: Errno) -> i32 {
     errno as i32
 }
 
+/// A person of the user database, as `accounts` lists them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Person {
+    pub uid: u32,
+    pub name: String,
+    pub shell: PathBuf,
+}
+
+/// Everybody whom the user database lists: a directory service may list nobody and still find people by name. Names that
+/// are no UTF-8 are left out: none of them can log in with us. For the tool: one place in the list is kept for the whole
+/// process, a host's too.
+pub fn accounts() -> Result<Vec<Person>, DatabaseFailed> {
+    setpwent();
+    let mut people = Vec::new();
+    let ended = loop {
+        match next_account() {
+            // More than any database lists: no end is in sight.
+            Ok(_) if people.len() >= MOST_PEOPLE => break Err(DatabaseFailed { errno: libc::EOVERFLOW }),
+            Ok(found) => people.extend(found),
+            // The end; before the first one: there is no database.
+            Err(DatabaseFailed { errno: libc::ENOENT }) if !people.is_empty() => break Ok(()),
+            Err(failed) => break Err(failed),
+        }
+    };
+    endpwent();
+    ended.map(|()| people)
+}
+
+const MOST_PEOPLE: usize = 1_000_000;
+
+/// `getpwent_r`; `Ok(None)` is a name that is no UTF-8.
+fn next_account() -> Result<Option<Person>, DatabaseFailed> {
+    let mut size: usize = 1024;
+    loop {
+        let mut buffer: Vec<c_char> = vec![0; size];
+        let mut entry = MaybeUninit::<libc::passwd>::uninit();
+        let mut found: *mut libc::passwd = std::ptr::null_mut();
+        // SAFETY: the pointers are to live memory of the length that is given.
+        match unsafe { libc::getpwent_r(entry.as_mut_ptr(), buffer.as_mut_ptr(), buffer.len(), &raw mut found) } {
+            // SAFETY: on success `found` is null or points to `entry`, filled, which lives on here as its strings do.
+            0 => return Ok(unsafe { found.as_ref() }.and_then(person)),
+            libc::ERANGE if size < LARGEST_ENTRY => size = size.saturating_mul(2),
+            libc::EINTR => {}
+            errno => return Err(DatabaseFailed { errno }),
+        }
+    }
+}
+
+fn person(entry: &libc::passwd) -> Option<Person> {
+    let Account { uid, name } = canonical(entry).ok()?;
+    let shell = if entry.pw_shell.is_null() {
+        c""
+    } else {
+        // SAFETY: a filled entry's shell ends in NUL and lies in the buffer that outlives this borrow of the entry.
+        unsafe { CStr::from_ptr(entry.pw_shell) }
+    };
+    // passwd(5): an empty field is /bin/sh.
+    let shell = if shell.is_empty() { c"/bin/sh" } else { shell };
+    Some(Person { uid, name, shell: path(shell) })
+}
+
+/// The shells of people who log in, by /etc/shells or what the C library puts in its place. For the tool, as `accounts`.
+pub fn login_shells() -> Vec<PathBuf> {
+    setusershell();
+    let shells = std::iter::from_fn(|| {
+        let shell = getusershell();
+        // SAFETY: a shell of the list ends in NUL, and is copied before the next one is asked for.
+        (!shell.is_null()).then(|| path(unsafe { CStr::from_ptr(shell) }))
+    });
+    let shells = shells.take(MOST_SHELLS).collect();
+    endusershell();
+    shells
+}
+
+const MOST_SHELLS: usize = 10_000;
+
+fn path(text: &CStr) -> PathBuf {
+    OsStr::from_bytes(text.to_bytes()).into()
+}
+
+// SAFETY: as <pwd.h> and <unistd.h> have them; the libc package leaves them out for Linux.
+unsafe extern "C" {
+    safe fn setpwent();
+    safe fn endpwent();
+    safe fn setusershell();
+    safe fn getusershell() -> *mut c_char;
+    safe fn endusershell();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -455,5 +548,16 @@ mod tests {
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert_eq!(read_config(&link), Err(ConfigFile::CantOpen { errno: libc::ELOOP }));
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn root_and_the_usual_shell_are_listed_each_time() {
+        let root = account_of(0).unwrap().unwrap();
+        for _ in 0..2 {
+            let people = accounts().unwrap();
+            assert!(people.iter().any(|person| person.uid == 0 && person.name == root.name && person.shell.is_absolute()), "{people:?}");
+            let shells = login_shells();
+            assert!(shells.contains(&PathBuf::from("/bin/sh")), "{shells:?}");
+        }
     }
 }
