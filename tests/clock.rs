@@ -3,7 +3,8 @@
 
 mod driver;
 
-use countersign::store::{Ahead, Anew, Removed};
+use countersign::rules::record::{Record, RecordId};
+use countersign::store::{Ahead, Anew, Removed, Rewritten, Unlocked};
 use driver::{Enrolled, Login, NOW, Run, World, answer};
 use pam::constants::PamResultCode::{PAM_AUTH_ERR, PAM_SUCCESS};
 
@@ -106,6 +107,35 @@ fn g_02_after_a_reset_that_brings_the_floor_down_a_new_enrollment_opens() {
         let alice = world.enroll("alice");
         // What the window held when the floor came down stays used.
         assert_ne!(attempt(&world, NOW + 1, alice.code(NOW)).ends(), ["accepted"]);
+        assert_eq!(attempt(&world, NOW + 60, alice.code(NOW + 60)).ends(), [end]);
+    }
+}
+
+#[test]
+fn g_02_after_an_unlock_that_brings_the_floor_down_the_app_opens() {
+    let (wrong, rewritten) = (NOW + 10 * YEAR, Rewritten { id: RecordId(77), by: "carol" });
+    for (ahead, end) in [(Ahead::BringDown, "accepted"), (Ahead::Keep, "clock_behind")] {
+        let (world, alice) = enrolled();
+        world.change_record(1000, |record| record.not_before = wrong);
+        assert_eq!(*attempt(&world, wrong, alice.code(wrong)).code(), PAM_SUCCESS);
+        let floor = world.under_lock(1000, |locked| locked.floor().unwrap());
+        assert_eq!((floor.not_before, floor.last), (wrong, wrong - wrong % 30));
+        let record = || world.under_lock(1000, |locked| locked.record().unwrap().unwrap());
+        let before = record();
+        let unlocked = world.under_lock(1000, |locked| locked.unlock(Anew { sequence: 1, now: NOW }, ahead, rewritten));
+        assert_eq!(unlocked, Ok(Unlocked::Cleared));
+        let expected = match ahead {
+            Ahead::Keep => before,
+            // The newest step of the window may have confirmed the enrollment: it is used, the next one is not.
+            Ahead::BringDown => {
+                let (id, changed_by, not_before) = (rewritten.id, rewritten.by.to_owned(), NOW - NOW % 30 + 31);
+                Record { id, changed_at: NOW, changed_by, not_before, ..before }
+            }
+        };
+        assert_eq!(*record().to_text(), *expected.to_text());
+        for used in [NOW - 30, NOW, NOW + 30] {
+            assert_ne!(attempt(&world, NOW + 1, alice.code(used)).ends(), ["accepted"]);
+        }
         assert_eq!(attempt(&world, NOW + 60, alice.code(NOW + 60)).ends(), [end]);
     }
 }

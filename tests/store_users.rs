@@ -7,7 +7,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use countersign::store::{Ahead, Anew, Folder, Removed, Store};
+use countersign::rules::record::{RecordId, Rescue};
+use countersign::store::{Ahead, Anew, Folder, NotCommitted, Removed, Store, Trouble};
 use driver::{Enrolled, NOW, World, answer};
 use nix::sys::stat::{Mode, umask};
 use pam::constants::PamResultCode::{PAM_AUTH_ERR, PAM_AUTHINFO_UNAVAIL, PAM_PERM_DENIED, PAM_SUCCESS};
@@ -153,6 +154,53 @@ fn d_19_a_record_that_was_lost_is_refused_until_it_is_restored_or_reset() {
     assert_eq!(*world.login("test").run().code(), PAM_PERM_DENIED, "not enrolled, ignored");
     assert_eq!(store(&world).lock(1000).unwrap().reset(ANEW, Ahead::Keep), Ok(Removed::Nothing), "again");
     assert_eq!(*world.login("test").run().code(), PAM_PERM_DENIED, "not enrolled, ignored");
+}
+
+#[test]
+fn j_10_what_has_changed_since_a_flow_began_it_neither_takes_away_nor_undoes() {
+    let (world, alice) = enrolled();
+    let store = store(&world);
+    let record = || store.lock(1000).unwrap().record().unwrap().unwrap();
+    let changed = Err(NotCommitted::Nothing(Trouble::Changed));
+    let began = record().id;
+    world.change_record(1000, |record| record.name = "alice".to_owned());
+    let files = world.files();
+    assert_eq!(store.lock(1000).unwrap().disable(began), changed);
+    let before = record();
+    assert_eq!(store.lock(1000).unwrap().commit_rescue(began, &before), changed);
+    assert_eq!(files, world.files());
+    // A rescue code whose symbol was spent meanwhile would open nothing.
+    assert_eq!(*world.login("test").types(&alice.recovery[3]).run().code(), PAM_SUCCESS);
+    let began = record().id;
+    let mut rescued = record();
+    rescued.id = RecordId(77);
+    rescued.recovery.codes[3].rescue = Some(Rescue { not_after: NOW + 1800, created_at: NOW, created_by: "root".to_owned() });
+    let files = world.files();
+    assert_eq!(store.lock(1000).unwrap().commit_rescue(began, &rescued), changed);
+    assert_eq!(files, world.files());
+    rescued.recovery.codes[3].rescue = None;
+    rescued.recovery.codes[4].rescue = Some(Rescue { not_after: NOW + 1800, created_at: NOW, created_by: "root".to_owned() });
+    assert_eq!(store.lock(1000).unwrap().commit_rescue(began, &rescued), Ok(()));
+    assert_eq!(*world.login("test").types(&alice.recovery[4]).run().code(), PAM_SUCCESS);
+    assert_eq!(store.lock(1000).unwrap().disable(RecordId(77)), Ok(()));
+    assert_eq!(*world.login("test").run().code(), PAM_PERM_DENIED, "not enrolled, ignored");
+}
+
+#[test]
+fn j_10_no_flow_goes_past_damage() {
+    let (world, _) = enrolled();
+    let began = world.under_lock(1000, |locked| locked.record().unwrap().unwrap().id);
+    for name in ["1000.state", "1000.toml"] {
+        let path = world.store().join(name);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, vec![b'x'; whole.len()]).unwrap();
+        let files = world.files();
+        let disabled = store(&world).lock(1000).unwrap().disable(began);
+        assert!(matches!(&disabled, Err(NotCommitted::Nothing(Trouble::Damaged { .. }))), "{disabled:?}");
+        assert_eq!(files, world.files());
+        fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(store(&world).lock(1000).unwrap().disable(began), Ok(()));
 }
 
 #[test]

@@ -6,9 +6,10 @@ mod driver;
 use countersign::rules::code::{self, RecoveryCode, Slot};
 use countersign::rules::journal::Source;
 use countersign::rules::judge::Finding;
+use countersign::rules::record::RecordId;
 use countersign::rules::throttle::{Lane, Throttle};
 use countersign::rules::totp::Secret;
-use countersign::store::{Anew, Began, Folder, Store, Unlocked};
+use countersign::store::{Ahead, Anew, Began, Folder, Rewritten, Store, Unlocked};
 use countersign::verify::{Checked, Question, verify};
 use driver::{Answer, Enrolled, Login, NOW, World, answer, at_once};
 use pam::constants::PamResultCode::{PAM_AUTH_ERR, PAM_SUCCESS};
@@ -213,7 +214,8 @@ fn b_09_at_forty_the_app_is_off_until_root_unlocks() {
         assert_eq!(*attempt(now, recovery).code(), PAM_SUCCESS);
     }
     let now = STOPPED + 10 * YEAR + 60;
-    let unlocked = world.under_lock(1000, |locked| locked.unlock(Anew { sequence: 1, now }));
+    let rewritten = Rewritten { id: RecordId(7), by: "root" };
+    let unlocked = world.under_lock(1000, |locked| locked.unlock(Anew { sequence: 1, now }, Ahead::Keep, rewritten));
     assert_eq!(unlocked, Ok(Unlocked::Cleared));
     let run = attempt(now, &alice.code(now));
     assert_eq!((run.code(), run.questions()), (&PAM_SUCCESS, vec!["Verification code: "]), "{run:#?}");

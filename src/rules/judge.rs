@@ -139,6 +139,11 @@ pub fn is_clock_behind(floor: Floor, now: i64) -> bool {
     floor.not_before.max(floor.last) > now.saturating_add(AHEAD)
 }
 
+/// Until when every code is refused because the floor lies ahead of the clock; `None` where it does not.
+pub fn refused_until(floor: Floor, now: i64) -> Option<i64> {
+    is_clock_behind(floor, now).then(|| floor.not_before.max(floor.last))
+}
+
 /// The start of the newest step that the window holds now: used up where a journal is made anew.
 pub fn used_until(record: Option<&Record>, now: i64) -> i64 {
     let longest = record.map_or(60, |record| record.authenticators.iter().map(|device| device.parameters.period).fold(30, u8::max));
@@ -427,6 +432,14 @@ mod tests {
             assert!(matches!(finding, Finding::ClockBehind) && next.is_none());
         }
         assert!(matches!(judged(&ahead, &Guess::Recovery(recovery_code(1)), &attempt(NOW)).0, Finding::Accepted(_)));
+    }
+
+    #[test]
+    fn g_02_the_later_floor_says_until_when_codes_are_refused() {
+        let until = |not_before, last| refused_until(Floor { not_before, last }, NOW);
+        assert_eq!(until(NOW + 500, NOW + 300), Some(NOW + 500));
+        assert_eq!(until(NOW - 500, NOW + 300), Some(NOW + 300));
+        assert_eq!((until(NOW + AHEAD + 1, 0), until(NOW + AHEAD, NOW + AHEAD)), (Some(NOW + AHEAD + 1), None));
     }
 
     #[test]

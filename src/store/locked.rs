@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 use super::{Checked, Disk, Mode, Names, Part, Store, Trouble};
 use crate::rules::journal::{self, BLOCK, Journal, LINE, Pair, Unreadable};
-use crate::rules::judge::{Ruling, Verdict};
+use crate::rules::judge::{self, Ruling, Verdict};
 use crate::rules::record::{self, NoRecord, Record};
+use crate::rules::totp::Floor;
 
 /// How often the lock's file is opened again when its name leads elsewhere.
 const OPENED_AGAIN: u32 = 3;
@@ -135,6 +136,11 @@ fn wait_for<D: Disk>(store: &Store<D>, name: &str, lock: &D::File, tries: &mut u
 impl<D: Disk> Standing<'_, D> {
     pub fn journal(&self) -> &Journal {
         &self.journal.pair.journal
+    }
+
+    /// Which steps are used, by both files (rule 5, *floor*).
+    pub fn floor(&self) -> Floor {
+        judge::floor(&self.record, self.journal())
     }
 
     /// The journal's path, if one slot is bad and the other good: no loss, and worth a line in the log.

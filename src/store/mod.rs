@@ -21,19 +21,26 @@
 //! - A record is written beside, synced, renamed into place between two syncs of the folder, and only if nobody has
 //!   changed record or journal since the flow began. A journal is made in the same way, and never otherwise renamed,
 //!   truncated, grown or removed.
+//! - A rescue code's symbol MUST be neither spent nor that of the code it replaces: a power cut may bring that one back,
+//!   beside the mark of this one's use. Its commit MUST look at the mark again.
+//! - A floor MUST NOT be brought down below what the window holds at the clock that is read under the lock.
 #![forbid(unsafe_code)]
 
 mod commit;
 mod disk;
 mod folder;
 mod locked;
+mod removal;
 mod trouble;
+mod unlock;
 
-pub use commit::{Ahead, Anew, Began, NotCommitted, Removed, Unlocked};
+pub use commit::{Began, NotCommitted};
 pub use disk::{Disk, Mode, Stat};
 pub use folder::{Folder, MARKER};
 pub use locked::{Locked, Standing};
+pub use removal::Removed;
 pub use trouble::{Lack, Part, Trouble};
+pub use unlock::{Ahead, Anew, Rewritten, Unlocked};
 
 use zeroize::Zeroizing;
 
