@@ -3,12 +3,18 @@
 
 use std::collections::HashMap;
 
+use countersign::rules::journal::SetId;
+use countersign::rules::judge;
+use countersign::rules::totp::Floor;
+
 use crate::blocks::Content;
 use crate::disk::{Name, Request};
 use crate::key::Mixer;
 use crate::people::{Kind, Outcome, Program};
+use crate::records::{Facts, now};
 use crate::scenario::Rule;
 use crate::state::{Budget, Ghost, NONE, OVER, Process, State};
+use crate::tree::Past;
 use crate::world::{World, is_enroll};
 
 /// What was found of a state's files before.
@@ -24,6 +30,10 @@ fn bit(number: u8) -> u32 {
     1 << number
 }
 
+/// Rescue codes are numbered behind the sets.
+const RESCUED: u8 = 28;
+const ALL_RESCUED: u32 = 0b1111 << RESCUED;
+
 impl World<'_> {
     /// The log before a request takes effect: what a change may put in force, and what it must not undo.
     pub fn foresee(&mut self, state: &mut State, who: usize, request: Request) {
@@ -33,9 +43,9 @@ impl World<'_> {
         let mutates =
             matches!(request, Request::Unlink(_) | Request::SyncFolder | Request::WriteSlot(..) | Request::Open(Name::NewJournal, _));
         let (process, ghost) = (&mut state.processes[who], &mut state.ghost);
-        if mutates && matches!(program, Program::Reset(_) | Program::Unlock(_)) {
+        if mutates && (program.is_removal() || program.is_unlock()) {
             ghost.wrongs = None;
-            if matches!(program, Program::Reset(_)) {
+            if program.is_removal() {
                 (ghost.stands, ghost.taken) = (false, true);
             }
         }
@@ -45,16 +55,30 @@ impl World<'_> {
             Request::WriteSlot(_, slot, line) => {
                 let blocks = self.tree.blocks.borrow();
                 let spent = blocks.pair(Content::DAMAGED.with(slot, line)).map_or(0, |pair| pair.journal.spent);
-                if let Program::Recovery { set } = program
-                    && spent & 2 != 0
-                {
-                    ghost.tried |= bit(set);
+                match program {
+                    Program::Recovery { set } if spent & 2 != 0 => ghost.tried |= bit(set),
+                    Program::Rescued { who, slot }
+                        if spent & bit(slot) != 0 && facts.is_some_and(|facts| facts.rescue == Some(program)) =>
+                    {
+                        ghost.tried |= bit(RESCUED + who);
+                    }
+                    _ => {}
                 }
+            }
+            Request::Unlink(Name::Record)
+                if matches!(program, Program::Disable(_))
+                    && record.is_some()
+                    && (process.resets, process.version) != (ghost.resets, state.dir.version) =>
+            {
+                ghost.violation = Some("a flow removed another's change");
             }
             Request::Rename(_, Name::Record) => {
                 if is_enroll(program) {
                     ghost.reset = false;
                     ghost.ended_secrets &= !1;
+                }
+                if let Program::Rescue(who) = program {
+                    ghost.ended_sets &= !bit(RESCUED + who);
                 }
                 ghost.violation = if process.resets != ghost.resets {
                     Some("a reset did not end an open flow")
@@ -85,9 +109,10 @@ impl World<'_> {
         self.last = Some(outcome);
         let program = self.scenario_program(state, who);
         let process = state.processes[who];
-        let made = self.tree.node(process.node).past.opened_new_journal;
         let record = state.content(Name::Record).and_then(|content| self.tree.blocks.borrow().facts(content));
         let (step, version) = (state.step, state.dir.version);
+        let past = self.tree.node(process.node).past;
+        let born_spent = record.is_some_and(|facts| self.is_spent(state, facts));
         let ghost = &mut state.ghost;
         let mut fault = None;
         match outcome {
@@ -108,24 +133,40 @@ impl World<'_> {
                 {
                     fault = Some("a right recovery code was refused");
                 }
+                if let Program::Rescued { who, .. } = program
+                    && record.is_some_and(|facts| facts.rescue == Some(program))
+                    && ghost.tried & bit(RESCUED + who) == 0
+                    && ghost.wrongs.is_some()
+                    && !ghost.damaged
+                {
+                    fault = Some("a right rescue code was refused");
+                }
             }
-            Outcome::Anew if !made => fault = Some("a journal is said to be made anew, and it is not"),
+            Outcome::Anew if !past.opened_new_journal => fault = Some("a journal is said to be made anew, and it is not"),
             Outcome::Done | Outcome::Anew => {
                 ghost.answered = version;
+                ghost.stands |= program.is_change() || program.is_unlock() && record.is_some();
                 match program {
-                    Program::Reset(_) => {
+                    Program::Reset(_) | Program::Disable(_) => {
                         (ghost.damaged, ghost.stands, ghost.taken, ghost.reset) = (false, false, false, true);
                         ghost.resets += 1;
-                        ghost.ended_sets |= bit(process.set);
+                        ghost.ended_sets |= bit(process.set) | ALL_RESCUED;
                     }
                     Program::Enroll { .. } => (ghost.damaged, ghost.stands, ghost.taken) = (false, true, false),
                     Program::Unlock(_) => ghost.damaged = false,
-                    Program::Renew(_) => ghost.ended_sets |= bit(process.set),
-                    Program::Replace(_) => ghost.ended_secrets |= bit(process.secret),
+                    Program::BringDown(_) => (ghost.damaged, ghost.brought_down) = (false, true),
+                    Program::Renew(_) => ghost.ended_sets |= bit(process.set) | ALL_RESCUED,
+                    Program::Replace(_) | Program::Remove(_) => ghost.ended_secrets |= bit(process.secret),
+                    Program::Rescue(_) if born_spent => fault = Some("a rescue code was issued that can't open"),
+                    Program::Rescue(who) => ghost.ended_sets |= ALL_RESCUED & !bit(RESCUED + who),
                     _ => {}
                 }
             }
             Outcome::Enrolled(false) if ghost.stands => fault = Some("a lost record reads as \"not enrolled\""),
+            // An enrollment makes the journal before it can be refused, a login writes what it found.
+            Outcome::Refused(_) if !program.is_login() && !is_enroll(program) && has_changed(past) => {
+                fault = Some("it is said that nothing was changed, and something was");
+            }
             Outcome::Refused(Kind::BadFile) if self.scenario.without.is_none() => fault = Some("a file of ours was taken for none"),
             _ => {}
         }
@@ -136,7 +177,7 @@ impl World<'_> {
 
     fn accepted(&self, ghost: &mut Ghost, program: Program, set: u8) -> Found {
         let scenario = self.scenario;
-        let is_recovery = matches!(program, Program::Recovery { .. });
+        let is_recovery = program.is_recovery();
         if scenario.only_recovery && !is_recovery {
             return None;
         }
@@ -149,6 +190,9 @@ impl World<'_> {
             _ if again => Some("a code was accepted twice"),
             _ if ghost.reset => Some("a code was accepted after a reset"),
             Program::Recovery { set } if ghost.ended_sets & bit(set) != 0 && !restored => Some("a code of an ended set was accepted"),
+            Program::Rescued { who, .. } if ghost.ended_sets & bit(RESCUED + who) != 0 && !restored => {
+                Some("an ended rescue code was accepted")
+            }
             Program::Login { secret, .. } if ghost.ended_secrets & bit(secret) != 0 && !restored => {
                 Some("a code of a replaced secret was accepted")
             }
@@ -175,6 +219,9 @@ impl World<'_> {
         if scenario.only_recovery {
             return None;
         }
+        if ghost.brought_down && self.is_floor_ahead(state, state.step) {
+            return Some("locked out: a floor is ahead after an answered unlock");
+        }
         self.journal_fault(state).or_else(|| self.look_fault(state)).or_else(|| state.is_quiet().then(|| self.ends_well(state)).flatten())
     }
 
@@ -194,6 +241,23 @@ impl World<'_> {
             }
             _ => None,
         }
+    }
+
+    /// What stands in the two files refuses every code at that step.
+    fn is_floor_ahead(&self, state: &State, step: u8) -> bool {
+        let blocks = self.tree.blocks.borrow();
+        let record = state.content(Name::Record).and_then(|content| blocks.facts(content));
+        let last = state.content(Name::Journal).and_then(|content| blocks.of_journal(content, |pair| pair.map(|pair| pair.journal.last)));
+        let floor = Floor { not_before: record.map_or(0, |facts| facts.not_before), last: last.unwrap_or(0) };
+        judge::is_clock_behind(floor, now(step))
+    }
+
+    /// The rescue code of that record is spent.
+    fn is_spent(&self, state: &State, record: Facts) -> bool {
+        let Some(Program::Rescued { slot, .. }) = record.rescue else { return false };
+        let blocks = self.tree.blocks.borrow();
+        let journal = state.content(Name::Journal).and_then(|content| blocks.pair(content)).map(|pair| pair.journal);
+        journal.is_some_and(|journal| journal.spent_of(SetId(record.set.into())) & bit(slot) != 0)
     }
 
     /// A record that is lost must not read as "not enrolled"; one that a hand or a reset has not taken, not as lost.
@@ -235,32 +299,51 @@ impl World<'_> {
 
     fn end(&mut self, state: State) -> Result<(), &'static str> {
         let (damaged, mut state) = (state.ghost.damaged, state);
+        let ahead = self.is_floor_ahead(&state, 50);
+        // The reset that brings a floor ahead down is number 1.
+        let (unlock, reset) = if ahead { (Program::BringDown(7), Program::Reset(1)) } else { (Program::Unlock(7), Program::Reset(7)) };
         if state.dir.at(Name::Record).is_some() {
-            if !damaged {
+            if !damaged && !ahead {
                 self.login(&state, 50).ok_or("locked out: a fresh code is refused")?;
             }
             if state.full && !damaged {
-                self.done(&state, Program::Reset(7), 52).ok_or("reset fails on a full disk")?;
+                self.done(&state, reset, 52).ok_or("reset fails on a full disk")?;
             }
             state.full = false;
-            state = self.done(&state, Program::Unlock(7), 52).ok_or("unlock fails")?;
+            if !damaged && self.scenario.processes.iter().any(|program| matches!(program, Program::Rescue(_))) {
+                self.rescue(&state, 52)?;
+            }
+            state = self.done(&state, unlock, 52).ok_or("unlock fails")?;
             state = self.login(&state, 60).ok_or("locked out: a fresh code is refused after unlock")?;
-            state = self.done(&state, Program::Reset(7), 62).ok_or("reset fails")?;
+            state = self.done(&state, reset, 62).ok_or("reset fails")?;
         }
         state.full = false;
         let journal = state.content(Name::Journal);
         let column =
             journal.map(|content| self.tree.blocks.borrow().of_journal(content, |pair| pair.is_none_or(|pair| pair.journal.record)));
         if column == Some(true) {
-            state = self.done(&state, Program::Reset(6), 62).ok_or("reset fails where the record is lost")?;
+            state = self.done(&state, if ahead { reset } else { Program::Reset(6) }, 62).ok_or("reset fails where the record is lost")?;
         }
-        state = self.done(&state, Program::Enroll { who: 7, from: 0 }, 62).ok_or("enroll fails")?;
+        // With a first step, the enrollment too brings a floor ahead down.
+        state = self.done(&state, Program::Enroll { who: 7, from: u8::from(ahead) }, 62).ok_or("enroll fails")?;
         self.login(&state, 66).map(|_| ()).ok_or("locked out: a fresh code is refused after enroll")
     }
 
     fn done(&mut self, state: &State, program: Program, step: u8) -> Option<State> {
         let (outcome, after) = self.alone(state, program, step);
         matches!(outcome, Outcome::Done | Outcome::Anew).then_some(after)
+    }
+
+    /// A rescue code is to be had and opens, unless every symbol is spent.
+    fn rescue(&mut self, state: &State, step: u8) -> Result<(), &'static str> {
+        let (outcome, after) = self.alone(state, Program::Rescue(3), step);
+        if outcome == Outcome::Refused(Kind::Full) {
+            return Ok(());
+        }
+        let issued = after.content(Name::Record).and_then(|content| self.tree.blocks.borrow().facts(content)?.rescue);
+        let issued = issued.filter(|_| outcome == Outcome::Done).ok_or("rescue fails")?;
+        let (outcome, _) = self.alone(&after, issued, step);
+        (outcome == Outcome::Accepted).then_some(()).ok_or("locked out: a fresh rescue code is refused")
     }
 
     fn login(&mut self, state: &State, step: u8) -> Option<State> {
@@ -281,6 +364,11 @@ impl World<'_> {
         }
         (self.last.unwrap_or(Outcome::Maybe), only_files(&state))
     }
+}
+
+/// Something that others can see was changed.
+fn has_changed(past: Past) -> bool {
+    past.renamed_record || past.renamed_journal || past.unlinked_record || past.slots_written > 0
 }
 
 /// The files as the page cache has them, and nobody there.

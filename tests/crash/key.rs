@@ -56,7 +56,7 @@ impl Ghost {
         mix.write_u64(self.accepted as u64);
         mix.write_u64((self.accepted >> 64) as u64);
         mix.write_u64(u64::from(self.tried) | u64::from(self.ended_sets) << 32);
-        let flags = [self.reset, self.damaged, self.stands, self.taken];
+        let flags = [self.reset, self.damaged, self.stands, self.taken, self.brought_down];
         let flags = flags.into_iter().fold(0, |sum, flag| sum * 2 + u64::from(flag));
         mix.write_u64(u64::from(self.ended_secrets) | flags << 32);
         let bytes = [self.wrongs.unwrap_or(NONE), self.resets, self.answered, self.accepted_at, 6, 0, 0, 0];

@@ -1,7 +1,7 @@
 //! The crash checker: the shipped store, through every order of steps and faults of some scenarios.
 //!
-//! **What runs.** `verify`, `Store`, `Locked`, `Standing::settle`, the commits, `begin_enrollment`, `reset`, `unlock`
-//! and `is_enrolled` as they ship, with records, journals, codes and hashes as they ship (a recovery code's hash at the
+//! **What runs.** `verify`, `Store`, `Locked`, `Standing::settle`, the commits, `begin_enrollment`, `disable`, `reset`,
+//! `unlock` and `is_enrolled` as they ship, with records, journals, codes and hashes as they ship (a recovery code's hash at the
 //! lowest cost that a record may name). Only the `Disk` below them is ours (`disk.rs`), and the few lines that a flow or
 //! a command of root's stands for (`people.rs`: look, let the person take their time, commit).
 //!
@@ -23,7 +23,8 @@
 //! or lost, the record deleted or an older one restored, the lock file replaced.
 //!
 //! **What must hold** (`checks.rs`), in every state: no code is accepted twice; none after an answered reset, none of an
-//! ended set or a replaced secret, and a new recovery code is not refused; an answered guess is counted; what was
+//! ended set, a replaced secret or an ended rescue code, and a new recovery or rescue code is not refused; an answered
+//! guess is counted; what is said to have changed nothing has; a floor that was brought down stays down; what was
 //! answered no power cut undoes; no flow undoes another's change, outlives a reset or enrolls over a lost record; two
 //! are never at once between reading and answering; a lost record never reads as "not enrolled", nor one as lost that is
 //! not; and where all is over: a fresh code gets in unless the journal was damaged by hand; after `unlock` one does;
@@ -38,12 +39,11 @@
 //! **What is not modelled.** Two users (they share nothing but the folder's sync); a kill that parts write and sync
 //! within the one call (btrfs); a short write that succeeds; an answer that is lost between unlocking and the host;
 //! hands that touch files under the lock, but for one scenario; a hand's damage between a failed write and its rollback
-//! (the rollback then puts back a slot that was good before); `adopt`, `remove`, `import`, the socket.
+//! (the rollback then puts back a slot that was good before); a rescue code's end; `import`, the socket.
 //!
 //! **Rules left out.** The disk breaks one rule at a time (`rules.rs`), or a caller forgets its part (`Habit`), and the
-//! search must then find the harm: the eight of `src/store/mod.rs`, and those of births, commits, `unlock` and `reset`.
-//! Two can't be left out here, as no flow that needs them is there yet: that `rescue` looks at its symbol's mark again
-//! at its commit, and that a spent symbol is not used again.
+//! search must then find the harm: the eight of `src/store/mod.rs`, and those of births, commits, rescue codes, `unlock`
+//! and what takes a record away.
 //!
 //! With `CRASH_TRACES` set, each violation is printed with the steps that lead to it.
 #![forbid(unsafe_code)]
@@ -87,6 +87,8 @@ fn e_14_no_order_of_steps_and_faults_opens_a_door_twice_or_locks_its_owner_out()
     let tables = [
         ("slots, records, cuts", run(tried::slots())),
         ("names: births, unlock, reset, slow flows, hands", run(tried::names())),
+        ("flows: rescue, remove, adopt, disable", run(tried::flows())),
+        ("unlock, and a floor ahead of the clock", run(tried::floors())),
         ("each of the eight rules left out", run(tried::eight_rules())),
         ("other rules of the store left out", run(tried::other_rules())),
     ];

@@ -40,6 +40,7 @@ impl World<'_> {
     pub fn as_written(&self, old: Content, slot: usize, line: u32, past: Past, process: &Process) -> Option<(usize, u32)> {
         let program = self.tree.node(process.node).program;
         let dropped = match self.scenario.without {
+            Some(Rule::Flow) => program.is_change(),
             Some(Rule::Rollback) => past.write_failed,
             Some(Rule::Both) => program.is_login() && past.slots_written > 0,
             // No record was seen at its unlinking.
@@ -57,6 +58,8 @@ impl World<'_> {
             Some((newest.newest, moved))
         } else if self.lacks(Rule::Login) && program.is_login() {
             Some((slot, blocks.rewritten(slot, line, |journal| journal.record = newest.journal.record)))
+        } else if self.lacks(Rule::Window) && program.is_unlock() {
+            Some((slot, blocks.rewritten(slot, line, |journal| journal.last = 0)))
         } else {
             Some((slot, line))
         }
@@ -64,7 +67,11 @@ impl World<'_> {
 
     /// A new file's content.
     pub fn as_made(&self, state: &State, content: Content, program: Program) -> Content {
-        let anew = matches!(program, Program::Reset(_) | Program::Unlock(_));
+        let is_record = || self.tree.blocks.borrow().facts(content).is_some();
+        if self.lacks(Rule::NotBefore) && program.is_unlock() && is_record() {
+            return state.content(Name::Record).unwrap_or(content);
+        }
+        let anew = matches!(program, Program::Reset(_)) || program.is_unlock();
         if self.lacks(Rule::Anew) && anew && state.dir.at(Name::Record).is_none() {
             self.tree.blocks.borrow_mut().both(content, |journal| journal.record = false)
         } else {
@@ -89,7 +96,7 @@ impl World<'_> {
             Some(Rule::Folder) => program.is_login(),
             Some(Rule::CommitFolder) => program.is_flow() && past.begun && !past.opened_new_record,
             Some(Rule::Answer) => record_changed,
-            Some(Rule::Again) => matches!(program, Program::Unlock(_)) && !past.opened_new_journal,
+            Some(Rule::Again) => program.is_unlock() && !past.opened_new_journal,
             Some(Rule::First) => !past.opened_new_journal && !past.begun && !good && !program.is_login(),
             _ => false,
         }

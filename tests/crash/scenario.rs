@@ -15,6 +15,14 @@ pub enum Start {
     Lost,
     /// A record, and a journal of two bad slots.
     Bad,
+    /// The record's floor lies just past the step whose code confirmed the enrollment: the next one.
+    Confirmed,
+    /// A clock once ahead has left a floor far away: in the journal, in the record, in both, in the record beside a
+    /// journal of two bad slots.
+    LastAhead,
+    NotBeforeAhead,
+    BothAhead,
+    BadAndAhead,
 }
 
 /// A rule that the checker's disk breaks. The first eight are the numbered rules of `src/store/mod.rs`.
@@ -64,6 +72,12 @@ pub enum Rule {
     Anew,
     /// Enroll's beginning finds the column cleared.
     Lost,
+    /// The slot of a change that sets the column is dropped.
+    Flow,
+    /// An unlock's journal forgets `last` instead of keeping what the window holds used.
+    Window,
+    /// An unlock's record keeps the floor of the one before.
+    NotBefore,
 }
 
 #[derive(Clone, Debug)]

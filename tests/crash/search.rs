@@ -114,20 +114,35 @@ fn sort_twins(state: &mut State, programs: &[Program]) {
     }
 }
 
+/// The step up to which a floor ahead refuses: past all that happens here.
+const AHEAD: u8 = 200;
+
 fn start(tree: &mut Tree, scenario: &Scenario) -> State {
-    let journal =
-        Journal { sequence: 1, set: countersign::rules::journal::SetId(1), last: records::at(0), last_period: 30, ..Journal::default() };
+    let (last, not_before) = match scenario.start {
+        Start::LastAhead => (AHEAD, 0),
+        Start::NotBeforeAhead | Start::BadAndAhead => (0, AHEAD),
+        Start::BothAhead => (AHEAD, AHEAD),
+        _ => (0, 0),
+    };
+    let last = records::at(last);
+    let journal = Journal { sequence: 1, set: countersign::rules::journal::SetId(1), last, last_period: 30, ..Journal::default() };
+    let mut record = records::fresh_record(1, 1, not_before);
+    let mut ghost = Ghost { wrongs: Some(0), ..Ghost::default() };
+    if scenario.start == Start::Confirmed {
+        record.not_before = records::at(1) + 1;
+        ghost.accepted = scenario.key(Program::Login { secret: 0, step: 1 }, 1);
+    }
     let mut blocks = tree.blocks.borrow_mut();
-    let record = blocks.blob(records::fresh_record(1, 1, 0).to_text().as_bytes());
+    let record = blocks.blob(record.to_text().as_bytes());
     let mut file = |stands| blocks.journal(&Journal { record: stands, ..journal.clone() }.file(records::UID));
     let (with, beside_none) = (file(true), file(false));
     drop(blocks);
     let (record_stands, journal) = match scenario.start {
-        Start::Enrolled => (true, Some(with)),
+        Start::Enrolled | Start::Confirmed | Start::LastAhead | Start::NotBeforeAhead | Start::BothAhead => (true, Some(with)),
         Start::New => (false, None),
         Start::Gone => (false, Some(beside_none)),
         Start::Lost => (true, None),
-        Start::Bad => (true, Some(Content::DAMAGED)),
+        Start::Bad | Start::BadAndAhead => (true, Some(Content::DAMAGED)),
     };
     let contents = [(Name::Record, record_stands.then_some(record)), (Name::Journal, journal)];
     let (mut dir, mut inodes) = (Dir { names: [NONE; 4], version: u8::from(scenario.start != Start::New) }, Vec::new());
@@ -135,8 +150,9 @@ fn start(tree: &mut Tree, scenario: &Scenario) -> State {
         dir.names[name as usize] = inodes.len() as u8;
         inodes.push(Inode { cache: content, platter: content });
     }
-    let damaged = matches!(scenario.start, Start::Lost | Start::Bad);
-    let records = if scenario.budget.restores > 0 { vec![record] } else { Vec::new() };
+    ghost.damaged = matches!(scenario.start, Start::Lost | Start::Bad | Start::BadAndAhead);
+    ghost.stands = record_stands;
+    ghost.records = if scenario.budget.restores > 0 { vec![record] } else { Vec::new() };
     State {
         dir,
         base: dir,
@@ -145,7 +161,7 @@ fn start(tree: &mut Tree, scenario: &Scenario) -> State {
         lock: 0,
         holders: [NONE; 3],
         processes: scenario.processes.iter().map(|program| Process::new(tree.root(*program, scenario.habit))).collect(),
-        ghost: Ghost { wrongs: Some(0), damaged, stands: record_stands, records, ..Ghost::default() },
+        ghost,
         budget: scenario.budget,
         step: scenario.steps.0,
         full: false,

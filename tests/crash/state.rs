@@ -90,6 +90,8 @@ pub struct Ghost {
     pub taken: bool,
     /// When a code of the app was last accepted.
     pub accepted_at: u8,
+    /// An unlock was answered that brings a floor ahead down.
+    pub brought_down: bool,
     /// Every record that ever stood, where backups are restored.
     pub records: Vec<Content>,
     pub violation: Option<&'static str>,

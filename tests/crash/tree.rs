@@ -25,6 +25,7 @@ pub struct Past {
     pub opened_new_record: bool,
     pub opened_new_journal: bool,
     pub renamed_record: bool,
+    pub renamed_journal: bool,
     pub unlinked_record: bool,
     /// A write of a slot has failed, and its old bytes are not back yet.
     pub write_failed: bool,
@@ -111,6 +112,7 @@ impl Past {
             }
             Request::Begun => next.begun = true,
             Request::Rename(_, Name::Record) if !failed => next.renamed_record = true,
+            Request::Rename(_, Name::Journal) if !failed => next.renamed_journal = true,
             Request::Unlink(Name::Record) if !failed => next.unlinked_record = true,
             Request::WriteSlot(..) => {
                 next.write_failed = failed && !self.write_failed;

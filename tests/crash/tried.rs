@@ -3,6 +3,7 @@
 
 use crate::people::Habit;
 use crate::people::Program::{self, *};
+use crate::records::ADDED;
 use crate::scenario::{Expected, Rule, Scenario, Start};
 
 const L1: Program = Login { secret: 0, step: 1 };
@@ -114,6 +115,65 @@ pub fn names() -> Vec<Scenario> {
     ]
 }
 
+/// The flows of root and of a user that change a record or take it away.
+pub fn flows() -> Vec<Scenario> {
+    let enrolled = |name, processes: &[Program]| Scenario::new(name, processes).from(Start::Enrolled).steps(0, 0);
+    let rescued = |who, slot| Rescued { who, slot };
+    vec![
+        enrolled("rescue, its code, a login", &[Rescue(0), rescued(0, 2), rescued(0, 2), L1, Look]).faults(2, 2, 1),
+        enrolled("rescue twice, their codes", &[Rescue(0), Rescue(1), rescued(0, 2), rescued(0, 2), rescued(1, 2), rescued(1, 3)])
+            .faults(1, 1, 1),
+        enrolled(
+            "rescue twice at one symbol, no crash",
+            &[Rescue(0), Rescue(1), rescued(0, 2), rescued(0, 2), rescued(1, 2), rescued(1, 3)],
+        )
+        .faults(0, 0, 0)
+        .with(|it| it.habit = Habit::SameSymbol),
+        enrolled("rescue, codes, recovery", &[Rescue(0), rescued(0, 2), K, K0, Renew(0)]).faults(1, 1, 1),
+        enrolled("rescue, its code, unlock, damaged or lost", &[Rescue(0), Rescue(1), rescued(0, 2), rescued(1, 3), Unlock(0)])
+            .with(|it| it.budget.damages = 1),
+        enrolled("rescue, disable, enroll", &[Rescue(0), rescued(0, 2), rescued(0, 2), Disable(0), E]).faults(1, 1, 1),
+        enrolled("add, remove, codes of both", &[Add(0), Remove(0), L1, Login { secret: ADDED, step: 1 }]).faults(2, 2, 1),
+        enrolled("add, remove, replace, a login", &[Add(0), Remove(0), Replace(1), L1]).faults(1, 1, 1),
+        enrolled("slow flows: disable, rescue, adopt, reset", &[Disable(0), Rescue(0), Adopt(0), Reset(1), E2]).faults(1, 1, 1),
+        enrolled("disable, enroll, logins, codes", &[Disable(0), Disable(1), E2, L1, L1, K]).faults(1, 1, 1),
+        enrolled("disable, record deleted, damaged or lost", &[Disable(0), Reset(0), E2, L1])
+            .with(|it| (it.budget.damages, it.budget.deletes) = (1, 1)),
+        enrolled("adopt, disable, logins", &[Adopt(0), Disable(0), L1, L1, K]).faults(1, 1, 1),
+        enrolled("a full disk: rescue, adopt, disable", &[Rescue(0), Adopt(0), Disable(0), rescued(0, 2), L1])
+            .with(|it| it.budget.fulls = 1),
+        enrolled("a full disk: add, remove, a code", &[Add(0), Remove(0), L1, K]).with(|it| it.budget.fulls = 1),
+        Scenario::new("birth, changes, record deleted", &[E, Adopt(0), Look, L1])
+            .from(Start::New)
+            .steps(0, 0)
+            .faults(1, 1, 1)
+            .with(|it| it.budget.deletes = 1),
+    ]
+}
+
+/// A floor that a clock once ahead has left.
+pub fn floors() -> Vec<Scenario> {
+    let new = |start, name, processes: &[Program]| Scenario::new(name, processes).from(start).steps(0, 1);
+    let both = [BringDown(0), BringDown(1), L2, L2, K];
+    vec![
+        new(Start::LastAhead, "a floor ahead: the journal's", &both).faults(2, 2, 1),
+        new(Start::NotBeforeAhead, "a floor ahead: the record's", &[BringDown(0), BringDown(1), L2, K]).faults(1, 1, 1),
+        new(Start::BothAhead, "a floor ahead: both", &[BringDown(0), BringDown(1), L2, L2]).faults(2, 2, 1),
+        new(Start::BothAhead, "a floor ahead: slow flows", &[BringDown(0), Add(0), Disable(0), Replace(0), L1]).faults(1, 1, 0),
+        new(
+            Start::BothAhead,
+            "a floor ahead: reset, unlock, rescue",
+            &[BringDown(0), Reset(1), Rescue(0), Rescued { who: 0, slot: 2 }, L2],
+        )
+        .faults(1, 1, 0),
+        new(Start::BothAhead, "a floor ahead, a full disk", &[BringDown(0), L2, L2, K]).with(|it| it.budget.fulls = 1),
+        new(Start::BothAhead, "a floor ahead, damaged or lost", &[BringDown(0), BringDown(1), L2, L2]).with(|it| it.budget.damages = 1),
+        new(Start::BadAndAhead, "a floor ahead beside a damaged journal", &[BringDown(0), Unlock(1), L2, L2]).faults(2, 2, 1),
+        new(Start::Enrolled, "no floor ahead: logins, unlock", &[BringDown(0), L1, L2, L2, K]).faults(1, 1, 1),
+        new(Start::Confirmed, "no floor ahead: an enrollment's code", &[BringDown(0), L1, L1, L2, L2]).faults(1, 1, 1),
+    ]
+}
+
 /// The rules that are numbered in `src/store/mod.rs`; after the first four a code must be accepted twice.
 pub fn eight_rules() -> Vec<Scenario> {
     let without = |rule, processes: &[Program]| Scenario::without(rule, processes).faults(1, 2, 1);
@@ -158,5 +218,20 @@ pub fn other_rules() -> Vec<Scenario> {
         without(Rule::First, Start::Enrolled, &[Reset(0), E1, L1, L1]).with(damaged),
         without(Rule::Anew, Start::Enrolled, &[Unlock(0)]).with(|it| (it.budget.damages, it.budget.deletes) = (1, 1)),
         without(Rule::Lost, Start::Enrolled, &[E]).with(deleted),
+        habit(
+            Habit::SameSymbol,
+            "another symbol",
+            Start::Enrolled,
+            &[Rescue(0), Rescue(1), Rescued { who: 0, slot: 2 }, Rescued { who: 1, slot: 2 }],
+        ),
+        habit(Habit::ForgetsMarks, "marks", Start::Enrolled, &[Rescue(0), Rescue(1), Rescued { who: 0, slot: 2 }]),
+        habit(Habit::ReusesSymbol, "reuse", Start::Enrolled, &[Rescue(0), Rescue(1), Rescued { who: 0, slot: 2 }]),
+        habit(Habit::ForgetsBegin, "compare, disable", Start::Enrolled, &[Disable(0), Adopt(0)]),
+        without(Rule::Answer, Start::Enrolled, &[Disable(0)]),
+        without(Rule::Flow, Start::New, &[E, Adopt(0)]).with(deleted),
+        without(Rule::Window, Start::LastAhead, &[BringDown(0), BringDown(1), L2, L2]).steps(0, 1),
+        without(Rule::NotBefore, Start::BothAhead, &[BringDown(0)]),
+        without(Rule::Answer, Start::BothAhead, &[BringDown(0)]),
+        habit(Habit::EarlyClock, "clock, floor", Start::Enrolled, &[BringDown(0), L2, L2]).steps(0, 1),
     ]
 }
