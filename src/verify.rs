@@ -7,7 +7,6 @@
 use crate::rules::code::Typed;
 use crate::rules::journal::Source;
 use crate::rules::judge::{self, Attempt, Guess, Verdict};
-use crate::rules::record::Record;
 use crate::rules::throttle::Lane;
 use crate::store::{Disk, Locked, Store, Trouble};
 use crate::sys;
@@ -51,7 +50,7 @@ pub fn verify<D: Disk>(store: &Store<D>, question: &Question<'_>, typed: Typed, 
 /// From the record's secrets to the verdict; only what holds none of them leaves.
 fn judged<D: Disk>(locked: &Locked<'_, D>, question: &Question<'_>, guess: &Guess, now: i64) -> Result<Checked, Trouble> {
     let standing = locked.standing()?;
-    is_made_for(&standing.record, question.names)?;
+    is_made_for(&standing.record.name, question.names)?;
     let bad_slot = standing.bad_slot();
     let attempt =
         Attempt { now, lane: question.lane, from: question.from.clone(), window: question.window, shows_notices: question.shows_notices };
@@ -60,7 +59,14 @@ fn judged<D: Disk>(locked: &Locked<'_, D>, question: &Question<'_>, guess: &Gues
     Ok(Checked::Settled { verdict, bad_slot })
 }
 
+/// The other spelling of that account's name, if it is what the record bears: the recorded name leads to the same uid.
+/// `None` leaves the trouble as it is. By now the lock is given back, so that nobody waits for a user database.
+pub fn other_spelling<E>(trouble: &Trouble, uid: u32, look_up: impl FnOnce(&str) -> Result<Option<u32>, E>) -> Result<Option<String>, E> {
+    let Trouble::OtherName { recorded } = trouble else { return Ok(None) };
+    Ok((look_up(recorded)? == Some(uid)).then(|| recorded.clone()))
+}
+
 /// A record made for another name is another person's: a uid is used again, or an account was renamed.
-pub fn is_made_for(record: &Record, names: &[&str]) -> Result<(), Trouble> {
-    if names.contains(&record.name.as_str()) { Ok(()) } else { Err(Trouble::OtherName { recorded: record.name.clone() }) }
+pub fn is_made_for(recorded: &str, names: &[&str]) -> Result<(), Trouble> {
+    if names.contains(&recorded) { Ok(()) } else { Err(Trouble::OtherName { recorded: recorded.to_owned() }) }
 }

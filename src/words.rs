@@ -13,6 +13,7 @@
 //!   stopped, administrator. Never: token, device, OTP, 2FA, locked.
 #![forbid(unsafe_code)]
 
+pub mod change;
 pub mod enroll;
 
 use crate::rules::date::{self, Date};
@@ -128,6 +129,10 @@ fn notice(notice: &Notice) -> [String; 2] {
         Notice::RecoveryUsed { at, left } => [
             format!("recovery code used {}, {left} left", date::minutes(*at)),
             if *left <= 3 { "new ones: countersign-setup recovery" } else { "phone lost? countersign-setup enroll --replace" }.to_owned(),
+        ],
+        Notice::Rescue { at, by, used } => [
+            format!("rescue code issued {} by {}, {}", date::minutes(*at), outside(by), if *used { "used" } else { "not used" }),
+            "if you did not ask for it, tell an administrator".to_owned(),
         ],
     }
 }
@@ -300,6 +305,15 @@ mod tests {
         );
     }
 
+    #[test]
+    fn k_05_the_issuer_of_a_rescue_code_is_named() {
+        for (used, word) in [(true, "used"), (false, "not used")] {
+            let text = notices(&[Notice::Rescue { at: AT, by: "root (bob)".to_owned(), used }]).unwrap();
+            let first = format!("rescue code issued 2026-11-24 09:14 UTC by root (bob), {word}");
+            check_notice(&text, &first, "if you did not ask for it, tell an administrator");
+        }
+    }
+
     fn check_notice(text: &str, first: &str, second: &str) {
         assert_eq!(text, format!("\ncountersign: {first}\ncountersign: {second}"));
         assert!(text.lines().all(|line| line.is_ascii() && line.len() <= 80), "{text}");
@@ -307,8 +321,10 @@ mod tests {
 
     #[test]
     fn names_from_outside_are_escaped() {
-        let text = notices(&[authenticator("a\"\x1b[2J", false, "b\nc\u{202e}"), failures(2, "x\x1by\"z")]).unwrap();
-        assert_eq!(text.lines().count(), 5);
+        let rescue = Notice::Rescue { at: AT, by: "root (d\n\x1b)".to_owned(), used: false };
+        let text = notices(&[authenticator("a\"\x1b[2J", false, "b\nc\u{202e}"), failures(2, "x\x1by\"z"), rescue]).unwrap();
+        assert_eq!(text.lines().count(), 7);
+        assert!(text.contains(r"by root (d\x0a\x1b), not used"), "{text}");
         assert!(
             text.contains(r#""a\x22\x1b[2J" added"#) && text.contains(r"by b\x0ac\xe2\x80\xae") && text.contains(r"from x?y\x22z"),
             "{text}"

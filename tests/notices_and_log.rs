@@ -77,16 +77,25 @@ fn l_01_what_is_accepted() {
     let (world, alice) = enrolled();
     let accepted = (INFO, "result=accepted method=totp ... authenticator=\"phone\" streak=0 codes_left=10");
     expect(&world, ssh(&world).types(alice.code(NOW)), PAM_SUCCESS, Some(""), "", &[accepted]);
-    let rescue = RecoveryCode::made(Slot::new(24).unwrap(), &[5; 14]);
-    let valid = Rescue { not_after: NOW + 1800, created_at: NOW, created_by: "root".to_owned() };
-    let hashed = Hashed::new(&rescue, [1; 16]).unwrap();
-    world.change_record(1000, |record| record.recovery.codes.push(StoredCode { slot: rescue.slot(), hashed, rescue: Some(valid) }));
+    let rescue = issue_rescue_code(&world);
     let accepted = (NOTICE, "result=accepted method=rescue ... authenticator=- streak=0 codes_left=10");
     let next = Some("Next code in 30 s. ");
-    expect(&world, ssh(&world).types(rescue.grouped().as_bytes()), PAM_SUCCESS, next, "", &[accepted]);
+    let issued = "rescue code issued 2026-11-24 09:20 UTC by root (bob), used\n\
+                  countersign: if you did not ask for it, tell an administrator";
+    expect(&world, ssh(&world).types(rescue), PAM_SUCCESS, next, issued, &[accepted]);
     let accepted = (NOTICE, "result=accepted method=recovery ... authenticator=- streak=0 codes_left=9");
     let used = "recovery code used 2026-11-24 09:20 UTC, 9 left\ncountersign: phone lost? countersign-setup enroll --replace";
-    expect(&world, ssh(&world).types(&alice.recovery[0]), PAM_SUCCESS, next, used, &[accepted]);
+    let both = format!("{used}\ncountersign: {issued}");
+    expect(&world, ssh(&world).types(&alice.recovery[0]), PAM_SUCCESS, next, &both, &[accepted]);
+}
+
+/// A rescue code that root, for bob, issued to alice at `NOW` for half an hour.
+fn issue_rescue_code(world: &World) -> String {
+    let code = RecoveryCode::made(Slot::new(24).unwrap(), &[5; 14]);
+    let valid = Rescue { not_after: NOW + 1800, created_at: NOW, created_by: "root (bob)".to_owned() };
+    let stored = StoredCode { slot: code.slot(), hashed: Hashed::new(&code, [1; 16]).unwrap(), rescue: Some(valid) };
+    world.change_record(1000, |record| record.recovery.codes.push(stored));
+    code.grouped().to_string()
 }
 
 #[test]
@@ -481,6 +490,35 @@ fn l_03_a_used_recovery_code_is_told_for_seven_days_and_at_three_successes_in_an
     };
     assert_eq!(told(&[60, 120, 180, 240, 7 * DAY - 30, 7 * DAY + 60]), [2, 2, 2, 2, 2, 0]);
     assert_eq!(told(&[8 * DAY, 9 * DAY, 30 * DAY, 31 * DAY]), [2, 2, 2, 0]);
+}
+
+#[test]
+fn k_05_who_issued_a_rescue_code_is_told_in_the_login_that_uses_it_and_after() {
+    let told = |uses: bool, ages: &[i64]| -> Vec<usize> {
+        let (world, alice) = enrolled();
+        let code = issue_rescue_code(&world);
+        let lines = |run: &Run, word: &str| {
+            let first = format!("rescue code issued 2026-11-24 09:20 UTC by root (bob), {word}");
+            let lines = notices(run);
+            assert!(lines.is_empty() || lines == [&first, "if you did not ask for it, tell an administrator"], "{lines:?}");
+            lines.len()
+        };
+        if uses {
+            assert_eq!(lines(&ssh(&world).at(NOW + 30).types(&code).run(), "used"), 2);
+        }
+        let word = if uses { "used" } else { "not used" };
+        let at = |age: &i64| ssh(&world).at(NOW + age).types(alice.code(NOW + age)).run();
+        ages.iter().map(|age| lines(&at(age), word)).collect()
+    };
+    assert_eq!(told(true, &[60, 120, 180, 240, 7 * DAY - 30, 7 * DAY + 60]), [2, 2, 2, 2, 2, 0]);
+    assert_eq!(told(false, &[60, 120, 7 * DAY - 30, 7 * DAY + 60]), [2, 2, 2, 0]);
+    assert_eq!(told(false, &[8 * DAY, 9 * DAY, 30 * DAY, 31 * DAY]), [2, 2, 2, 0]);
+    // The one who uses it silently, as sudo is, leaves the notice to the next.
+    let (world, alice) = enrolled();
+    let code = issue_rescue_code(&world);
+    assert_eq!(notices(&ssh(&world).silent().types(&code).run()), [""; 0]);
+    let lines = notices(&ssh(&world).at(NOW + 8 * DAY).types(alice.code(NOW + 8 * DAY)).run());
+    assert_eq!(lines[0], "rescue code issued 2026-11-24 09:20 UTC by root (bob), used");
 }
 
 #[test]

@@ -5,7 +5,8 @@ mod driver;
 
 use std::fs;
 
-use countersign::flows::{self, Dialogue, Enrolled, Gone, Kept, Options, Whom};
+use countersign::flows::{self, Author, Change, Dialogue, Gone, Kept, Made, Means, Options, Whom};
+use countersign::rules::address::Entry;
 use countersign::rules::totp::{self, Parameters, Secret};
 use countersign::store::{Folder, Store};
 use countersign::sys;
@@ -130,12 +131,12 @@ impl Dialogue for Phone {
         Ok(())
     }
 
-    fn keep(&mut self, sheet: &str) -> Result<Kept, Gone> {
+    fn keep(&mut self, _: &str, sheet: &str) -> Result<Kept, Gone> {
         self.sheet = sheet.to_owned();
         Ok(Kept::Shown)
     }
 
-    fn done(&mut self, _: &Enrolled) -> Result<(), Gone> {
+    fn done(&mut self, _: &Made<'_>) -> Result<(), Gone> {
         Ok(())
     }
 }
@@ -147,10 +148,21 @@ fn a_05_the_code_that_confirmed_an_enrollment_does_not_log_in() {
         let world = with_services();
         let mut phone = Phone { now: NOW + ahead, secret: None, sheet: String::new() };
         let store = Store::new(Folder::open(world.store().to_str().unwrap()).unwrap());
-        let whom = Whom { uid: 1000, name: "alice", host: "web1" };
-        let options = Options { confirm: true, codes: 10, window: 1, by: "alice".to_owned() };
-        let outside = flows::World { now: &|| NOW, random: &sys::random, clock_unsynchronised: &|| false };
-        assert!(flows::enroll(&mut phone, &store, &whom, &options, &outside).is_ok());
+        let whom = Whom { uid: 1000, name: "alice", host: "web1", named: false };
+        let options = Options {
+            change: Change::First,
+            label: None,
+            entry: Entry::new("web1", "alice"),
+            parameters: Parameters::default(),
+            secret: None,
+            confirm: true,
+            codes: 10,
+            window: 1,
+        };
+        let outside = flows::World { now: &|| NOW, random: &sys::random, clock_unsynchronised: &|| false, log: &|_| {} };
+        let author = Author { by: "alice".to_owned(), proof: None };
+        let means = Means { store: &store, whom: &whom, author: &author, world: &outside };
+        assert!(flows::enroll(&mut phone, &means, &options).is_ok());
         let login = |now: i64, step: i64| -> Login<'_> { world.login("sshd").at(now).types(phone.code(NOW + ahead + 30 * step)) };
         for now in [NOW, NOW + 29] {
             assert_eq!(login(now, 0).run().ends(), ["replay"], "{ahead}");

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
+use countersign::rules::code::Slot;
 use countersign::rules::record::{RecordId, Rescue};
 use countersign::store::{Ahead, Anew, Folder, NotCommitted, Removed, Store, Trouble};
 use driver::{Enrolled, NOW, World, answer};
@@ -161,13 +162,14 @@ fn j_10_what_has_changed_since_a_flow_began_it_neither_takes_away_nor_undoes() {
     let (world, alice) = enrolled();
     let store = store(&world);
     let record = || store.lock(1000).unwrap().record().unwrap().unwrap();
+    let slots: Vec<Slot> = record().recovery.codes.iter().map(|code| code.slot).collect();
     let changed = Err(NotCommitted::Nothing(Trouble::Changed));
     let began = record().id;
     world.change_record(1000, |record| record.name = "alice".to_owned());
     let files = world.files();
     assert_eq!(store.lock(1000).unwrap().disable(began), changed);
     let before = record();
-    assert_eq!(store.lock(1000).unwrap().commit_rescue(began, &before), changed);
+    assert_eq!(store.lock(1000).unwrap().commit_rescue(began, &before, slots[3]), changed);
     assert_eq!(files, world.files());
     // A rescue code whose symbol was spent meanwhile would open nothing.
     assert_eq!(*world.login("test").types(&alice.recovery[3]).run().code(), PAM_SUCCESS);
@@ -176,11 +178,11 @@ fn j_10_what_has_changed_since_a_flow_began_it_neither_takes_away_nor_undoes() {
     rescued.id = RecordId(77);
     rescued.recovery.codes[3].rescue = Some(Rescue { not_after: NOW + 1800, created_at: NOW, created_by: "root".to_owned() });
     let files = world.files();
-    assert_eq!(store.lock(1000).unwrap().commit_rescue(began, &rescued), changed);
+    assert_eq!(store.lock(1000).unwrap().commit_rescue(began, &rescued, slots[3]), changed);
     assert_eq!(files, world.files());
     rescued.recovery.codes[3].rescue = None;
     rescued.recovery.codes[4].rescue = Some(Rescue { not_after: NOW + 1800, created_at: NOW, created_by: "root".to_owned() });
-    assert_eq!(store.lock(1000).unwrap().commit_rescue(began, &rescued), Ok(()));
+    assert_eq!(store.lock(1000).unwrap().commit_rescue(began, &rescued, slots[4]), Ok(()));
     assert_eq!(*world.login("test").types(&alice.recovery[4]).run().code(), PAM_SUCCESS);
     assert_eq!(store.lock(1000).unwrap().disable(RecordId(77)), Ok(()));
     assert_eq!(*world.login("test").run().code(), PAM_PERM_DENIED, "not enrolled, ignored");

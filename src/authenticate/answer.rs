@@ -55,14 +55,14 @@ impl<H: Host> Login<'_, H> {
     fn verified(&mut self, account: &Account, answer: &[u8]) -> Result<Checked, NotVerified> {
         // Opened anew: while a person thinks, another store can have been mounted or restored there.
         let store = Store::new(Folder::open(&self.config.store)?);
-        let recorded = match self.verify(&store, account.uid, &[&account.name], answer) {
-            Err(Trouble::OtherName { recorded }) => recorded,
-            other => return Ok(other?),
+        let trouble = match self.verify(&store, account.uid, &[&account.name], answer) {
+            Ok(checked) => return Ok(checked),
+            Err(trouble) => trouble,
         };
-        match self.host.account(&recorded) {
-            Ok(Some(same)) if same.uid == account.uid => Ok(self.verify(&store, account.uid, &[&account.name, &recorded], answer)?),
-            Ok(_) => Err(Trouble::OtherName { recorded }.into()),
-            Err(failed) => Err(NotVerified::Database(failed)),
+        let look_up = |name: &str| self.host.account(name).map(|found| found.map(|same| same.uid)).map_err(NotVerified::Database);
+        match verify::other_spelling(&trouble, account.uid, look_up)? {
+            Some(recorded) => Ok(self.verify(&store, account.uid, &[&account.name, &recorded], answer)?),
+            None => Err(trouble.into()),
         }
     }
 

@@ -1,18 +1,19 @@
 //! What the tool says when something is not done: a fact, and the next step.
 //!
 //! Lower case, no full stop, "can't" and "is"; outside names are escaped, and quoted where they are paths or entries.
-//! Past 80 columns the sentence breaks after the semicolon.
+//! Past 80 columns the sentence breaks after the semicolon, and where that is not enough at spaces, two spaces in.
 #![forbid(unsafe_code)]
+
+mod failure;
+mod trouble;
+
+pub use failure::{flow, not_evaluated};
+pub use trouble::{maybe, trouble};
 
 use nix::errno::Errno;
 
-use super::{Failure, Gone, Whom, Why};
-use crate::rules::address::Entry;
-use crate::rules::date::minutes;
 use crate::rules::outside::escaped;
-use crate::store::{Lack, Part, Trouble};
-use crate::sys::Holder;
-use crate::words::enroll::{COLUMNS, entry, printed};
+use crate::words::enroll::{COLUMNS, broken};
 
 /// What kind of refusal, for programs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +22,7 @@ pub enum Kind {
     NoTerminal,
     NotRoot,
     NoSuchUser,
+    NoSuchLabel,
     NotEnrolled,
     AlreadyEnrolled,
     NotAccepted,
@@ -29,6 +31,10 @@ pub enum Kind {
     Stopped,
     ChangedMeanwhile,
     Busy,
+    TooMany,
+    LastAuthenticator,
+    CodesFull,
+    RequiredByPolicy,
     ServiceUnavailable,
     ConnectionLost,
     StoreUnavailable,
@@ -36,6 +42,7 @@ pub enum Kind {
     NewerFormat,
     OtherName,
     NoSpace,
+    FileExists,
     Configuration,
     Interrupted,
 }
@@ -47,6 +54,7 @@ impl Kind {
             Self::NoTerminal => "no_terminal",
             Self::NotRoot => "not_root",
             Self::NoSuchUser => "no_such_user",
+            Self::NoSuchLabel => "no_such_label",
             Self::NotEnrolled => "not_enrolled",
             Self::AlreadyEnrolled => "already_enrolled",
             Self::NotAccepted => "not_accepted",
@@ -55,6 +63,10 @@ impl Kind {
             Self::Stopped => "stopped",
             Self::ChangedMeanwhile => "changed_meanwhile",
             Self::Busy => "busy",
+            Self::TooMany => "too_many",
+            Self::LastAuthenticator => "last_authenticator",
+            Self::CodesFull => "codes_full",
+            Self::RequiredByPolicy => "required_by_policy",
             Self::ServiceUnavailable => "service_unavailable",
             Self::ConnectionLost => "connection_lost",
             Self::StoreUnavailable => "store_unavailable",
@@ -62,6 +74,7 @@ impl Kind {
             Self::NewerFormat => "newer_format",
             Self::OtherName => "other_name",
             Self::NoSpace => "no_space",
+            Self::FileExists => "file_exists",
             Self::Configuration => "configuration",
             Self::Interrupted => "interrupted",
         }
@@ -70,18 +83,23 @@ impl Kind {
     /// The exit status: 1 the answer is no, 2 usage, 3 it could not be done, 130 interrupted.
     pub fn exit(self) -> u8 {
         match self {
-            Self::NotEnrolled
+            Self::NoSuchLabel
+            | Self::NotEnrolled
             | Self::AlreadyEnrolled
             | Self::NotAccepted
             | Self::AlreadyUsed
             | Self::Waiting
             | Self::Stopped
-            | Self::ChangedMeanwhile => 1,
+            | Self::ChangedMeanwhile
+            | Self::TooMany
+            | Self::LastAuthenticator => 1,
             Self::Usage => 2,
             Self::NoTerminal
             | Self::NotRoot
             | Self::NoSuchUser
             | Self::Busy
+            | Self::CodesFull
+            | Self::RequiredByPolicy
             | Self::ServiceUnavailable
             | Self::ConnectionLost
             | Self::StoreUnavailable
@@ -89,6 +107,7 @@ impl Kind {
             | Self::NewerFormat
             | Self::OtherName
             | Self::NoSpace
+            | Self::FileExists
             | Self::Configuration => 3,
             Self::Interrupted => 130,
         }
@@ -112,7 +131,12 @@ impl Refusal {
     pub fn line(&self, prefix: &str) -> String {
         let Self { fact, next, .. } = self;
         let whole = format!("{prefix}{fact}; {next}\n");
-        if whole.chars().count() <= COLUMNS.saturating_add(1) { whole } else { format!("{prefix}{fact};\n  {next}\n") }
+        if whole.chars().count() <= COLUMNS.saturating_add(1) {
+            return whole;
+        }
+        // A fact that fills more than a line is not torn from its next step.
+        let after = if prefix.chars().count().saturating_add(fact.chars().count()) < COLUMNS { "\n  " } else { " " };
+        broken(&format!("{prefix}{fact};{after}{next}\n"), "  ")
     }
 }
 
@@ -126,155 +150,15 @@ pub fn errno(number: i32) -> String {
     Errno::from_raw(number).desc().to_lowercase()
 }
 
-/// What stands in the way of a command about that person, before which nothing was shown.
-pub fn trouble(trouble: &Trouble, whom: &Whom<'_>, store: &str) -> Refusal {
-    told(trouble, whom, store, false)
-}
-
-fn told(trouble: &Trouble, whom: &Whom<'_>, store: &str, entry_shown: bool) -> Refusal {
-    let name = printed(whom.name);
-    match trouble {
-        Trouble::NoStore { path, lack } => no_store(path, lack),
-        Trouble::BadFile { path, found, wanted } => {
-            let fact = format!("{} has {found}, wanted: {wanted}", quoted(path));
-            Refusal::new(Kind::StoreUnavailable, fact, format!("mend that, or run: countersign-setup reset {name}"))
-        }
-        Trouble::CantRead { path, errno: number } => cant_read(path, *number),
-        Trouble::Damaged { part: Part::Journal, path, .. } => {
-            Refusal::new(Kind::Damaged, format!("{} is damaged", quoted(path)), format!("run: countersign-setup unlock {name}"))
-        }
-        Trouble::Damaged { part: Part::Record, path, .. } => {
-            Refusal::new(Kind::Damaged, format!("{} is damaged", quoted(path)), restore(&name))
-        }
-        Trouble::NoJournal { path } => {
-            Refusal::new(Kind::Damaged, format!("{} is not there", quoted(path)), format!("run: countersign-setup unlock {name}"))
-        }
-        Trouble::Lost { path } => Refusal::new(Kind::Damaged, format!("{} is not there", quoted(path)), restore(&name)),
-        Trouble::Newer { path } => {
-            Refusal::new(Kind::NewerFormat, format!("{} was written by a newer Countersign", quoted(path)), "install that")
-        }
-        Trouble::NotEnrolled => {
-            Refusal::new(Kind::NotEnrolled, format!("{name} is not enrolled"), format!("run: countersign-setup enroll --user {name}"))
-        }
-        Trouble::Enrolled => Refusal::new(
-            Kind::AlreadyEnrolled,
-            format!("{name} is enrolled already"),
-            "run it with --replace for a new phone, with --add for one more",
-        ),
-        Trouble::OtherName { recorded } => Refusal::new(
-            Kind::OtherName,
-            format!("uid {} is enrolled as {}", whom.uid, quoted(recorded)),
-            format!("for the same person run: countersign-setup adopt {name}"),
-        ),
-        Trouble::Busy { holder: Some(holder) } => busy(holder),
-        Trouble::Busy { holder: None } => Refusal::new(Kind::Busy, "busy, nothing was changed", "try again"),
-        Trouble::NotWritten { path, errno: number } => not_written(path, *number, store, entry_shown),
-        Trouble::Changed => Refusal::new(
-            Kind::ChangedMeanwhile,
-            format!("the second factor of {name} was changed meanwhile, nothing was done"),
-            "see: countersign-setup status",
-        ),
-        Trouble::OutOfMemory => Refusal::new(Kind::StoreUnavailable, "memory is out, nothing was changed", "try again"),
-    }
-}
-
-fn restore(name: &str) -> String {
-    format!("restore it, or run: countersign-setup reset {name}")
-}
-
-fn no_store(path: &str, lack: &Lack) -> Refusal {
-    match lack {
-        Lack::Folder(libc::ENOENT) | Lack::Marker => {
-            Refusal::new(Kind::StoreUnavailable, format!("no store at {}", escaped(path.as_bytes(), 4096)), "run: countersign-setup init")
-        }
-        Lack::Folder(number) => cant_read(path, *number),
-        Lack::Guard { found, wanted } => Refusal::new(
-            Kind::StoreUnavailable,
-            format!("{} has {found}, wanted: {wanted}", quoted(path)),
-            "mend that, then run: countersign-setup doctor",
-        ),
-    }
-}
-
-fn cant_read(path: &str, number: i32) -> Refusal {
-    Refusal::new(Kind::StoreUnavailable, format!("can't read {} ({})", quoted(path), errno(number)), "run: countersign-setup doctor")
-}
-
-fn busy(holder: &Holder) -> Refusal {
-    let Holder { pid, name, real_uid, stopped } = holder;
-    let state = if *stopped { ", stopped" } else { "" };
-    let fact = format!("busy: held by process {pid} ({}, uid {real_uid}{state})", escaped(name.as_bytes(), 64));
-    Refusal::new(Kind::Busy, fact, format!("end it: kill -9 {pid}"))
-}
-
-fn not_written(path: &str, number: i32, store: &str, entry_shown: bool) -> Refusal {
-    match number {
-        libc::ENOSPC | libc::EDQUOT => {
-            let delete = if entry_shown { ", delete the new entry from the app" } else { "" };
-            let next = format!("free some{delete} and start again");
-            Refusal::new(Kind::NoSpace, format!("no space left in {}, nothing was changed", quoted(store)), next)
-        }
-        libc::EROFS => Refusal::new(
-            Kind::StoreUnavailable,
-            format!("can't write {} (read-only file system), nothing was changed", quoted(store)),
-            "mend that and start again",
-        ),
-        _ => Refusal::new(
-            Kind::StoreUnavailable,
-            format!("can't write {} ({}), nothing was changed", quoted(path), errno(number)),
-            "mend that and start again",
-        ),
-    }
-}
-
-/// What is so now, after a write whose end is not known.
-pub fn maybe(trouble: &Trouble, whom: &Whom<'_>, store: &str) -> Refusal {
-    let fact = match trouble {
-        Trouble::NotWritten { path, errno: number } => format!("can't write {} ({})", quoted(path), errno(*number)),
-        other => told(other, whom, store, false).fact,
-    };
-    let user = printed(whom.name);
-    Refusal::new(Kind::StoreUnavailable, format!("{fact}, it may have been done"), format!("see: countersign-setup status --user {user}"))
-}
-
-/// An enrollment that did not come to its end.
-pub fn enrollment(failure: &Failure, whom: &Whom<'_>, name: &Entry, store: &str) -> Refusal {
-    let remove = format!("delete the entry \"{}\" from the app", entry(name));
-    let delete = if failure.entry_shown { remove.as_str() } else { "start again" };
-    match &failure.why {
-        Why::Gone(Gone::Interrupted) => Refusal::new(Kind::Interrupted, "interrupted, nothing was changed", delete),
-        Why::Gone(Gone::Closed(number)) => {
-            Refusal::new(Kind::NoTerminal, format!("the terminal is gone ({}), nothing was changed", errno(*number)), delete)
-        }
-        Why::Gone(Gone::Output(number)) => Refusal::new(
-            if *number == libc::ENOSPC { Kind::NoSpace } else { Kind::StoreUnavailable },
-            format!("can't write to standard output ({}), nothing was changed", errno(*number)),
-            "mend that and start again",
-        ),
-        Why::NoRightAnswer => {
-            Refusal::new(Kind::NotAccepted, "no right answer in 3 tries, nothing was changed", format!("{remove} and start again"))
-        }
-        Why::FloorAhead { last } => Refusal::new(
-            Kind::NotAccepted,
-            format!("codes up to {} are refused here, nothing was changed", minutes(*last)),
-            format!("set the clock, or in a terminal run: countersign-setup enroll --user {}", printed(whom.name)),
-        ),
-        Why::NoRandom => Refusal::new(Kind::StoreUnavailable, "the kernel gives no random bytes, nothing was changed", "try again"),
-        Why::Trouble(trouble) => {
-            let refusal = told(trouble, whom, store, failure.entry_shown);
-            // The entry, and codes that were printed, are good for nothing now.
-            let says_so = !failure.entry_shown || refusal.kind == Kind::NoSpace;
-            if says_so { refusal } else { Refusal { next: format!("{remove}, then {}", refusal.next), ..refusal } }
-        }
-        Why::Maybe(trouble) => maybe(trouble, whom, store),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flows::{Failure, Leftover, Whom, Why};
+    use crate::rules::address::Entry;
+    use crate::store::{Lack, Trouble};
+    use crate::sys::Holder;
 
-    const WHOM: Whom<'_> = Whom { uid: 1000, name: "alice", host: "web1" };
+    const WHOM: Whom<'_> = Whom { uid: 1000, name: "alice", host: "web1", named: false };
 
     fn line(refusal: &Refusal) -> String {
         refusal.line("countersign-setup: ")
@@ -283,9 +167,9 @@ mod tests {
     #[test]
     fn a_sentence_past_80_columns_breaks_after_the_semicolon() {
         let no_space = Trouble::NotWritten { path: "/var/lib/countersign/1000.toml".to_owned(), errno: libc::ENOSPC };
-        let failure = Failure { why: Why::Trouble(no_space), entry_shown: true };
+        let failure = Failure { why: Why::Trouble(no_space), leftover: Leftover::Entry };
         assert_eq!(
-            line(&enrollment(&failure, &WHOM, &Entry::new("web1", "alice"), "/var/lib/countersign")),
+            line(&flow(&failure, &WHOM, &Entry::new("web1", "alice"), "/var/lib/countersign")),
             "countersign-setup: no space left in \"/var/lib/countersign\", nothing was changed;\n  \
              free some, delete the new entry from the app and start again\n"
         );
@@ -308,7 +192,7 @@ mod tests {
     #[test]
     fn what_may_have_been_done_is_told_as_that() {
         let why = Why::Maybe(Trouble::NotWritten { path: "/s/1000.state".to_owned(), errno: libc::EIO });
-        let refusal = enrollment(&Failure { why, entry_shown: true }, &WHOM, &Entry::new("web1", "alice"), "/s");
+        let refusal = flow(&Failure { why, leftover: Leftover::Entry }, &WHOM, &Entry::new("web1", "alice"), "/s");
         assert_eq!(refusal.fact, "can't write \"/s/1000.state\" (i/o error), it may have been done");
         assert_eq!(refusal.kind.exit(), 3);
     }

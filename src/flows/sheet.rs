@@ -1,28 +1,35 @@
-//! Step 3: the recovery codes are handed over, and one of them is asked back as proof that they are kept.
+//! The recovery codes are handed over, and one of them is asked back as proof that they are kept.
 #![forbid(unsafe_code)]
 
-use super::enroll::New;
+use super::codes::NewCodes;
 use super::{Dialogue, Kept, TRIES, Whom, Why, World};
 use crate::rules::code::{self, Typed};
 use crate::words::enroll as words;
 
-/// Hands over the sheet and, unless nothing is asked, waits for the proof.
-pub(super) fn hand_over(person: &mut impl Dialogue, new: &New, whom: &Whom<'_>, confirm: bool, world: &World<'_>) -> Result<(), Why> {
+/// Hands over the sheet and waits for the proof. `intro`: what is said first; `None` where nothing is asked.
+pub(super) fn hand_over(
+    person: &mut impl Dialogue,
+    new: &NewCodes,
+    whom: &Whom<'_>,
+    intro: Option<words::Intro>,
+    world: &World<'_>,
+) -> Result<(), Why> {
     if new.codes.is_empty() {
         return Ok(());
     }
-    if confirm {
-        person.tell(words::RECOVERY_CODES)?;
-    }
-    let kept = person.keep(&words::sheet(whom, &new.codes, (world.now)()))?;
+    // The sheet is wiped before anything is asked.
+    let kept = person.keep(intro.map_or("", |intro| intro.of_shown), &words::sheet(whom, &new.codes, new.at))?;
     match kept {
-        Kept::Shown if confirm => ask_back(person, new, world),
+        Kept::Shown if intro.is_some() => ask_back(person, new, world),
         Kept::Shown => Ok(()),
-        Kept::InFile(name) => Ok(person.tell(&words::in_file(new.codes.len(), &name))?),
+        Kept::InFile(name) => {
+            let lead = intro.map_or("", |intro| intro.of_file);
+            Ok(person.tell(&format!("{lead}{}", words::in_file(new.codes.len(), &name)))?)
+        }
     }
 }
 
-fn ask_back(person: &mut impl Dialogue, new: &New, world: &World<'_>) -> Result<(), Why> {
+fn ask_back(person: &mut impl Dialogue, new: &NewCodes, world: &World<'_>) -> Result<(), Why> {
     let mut random = [0; 8];
     (world.random)(&mut random)?;
     let count = u64::try_from(new.codes.len()).unwrap_or(1);

@@ -8,7 +8,7 @@ use super::audit::{Event, Method};
 use super::code::{Digits, RecoveryCode};
 use super::journal::{Failed, Journal, Source};
 use super::notice::{self, Notice};
-use super::record::{Authenticator, Record, StoredCode};
+use super::record::{Authenticator, Record, Rescue, StoredCode};
 use super::recovery::{self, OutOfMemory};
 use super::throttle::{Gate, Lane, Throttle};
 use super::totp::{self, Floor, Match};
@@ -139,6 +139,16 @@ pub fn is_clock_behind(floor: Floor, now: i64) -> bool {
     floor.not_before.max(floor.last) > now.saturating_add(AHEAD)
 }
 
+/// A rescue code's end, which no clock set back moves: the newest time that the journal knows counts too.
+pub fn has_ended(rescue: &Rescue, journal: &Journal, now: i64) -> bool {
+    now.max(newest(journal)) > rescue.not_after
+}
+
+/// The newest time of a code that the journal knows, accepted or wrong.
+pub fn newest(journal: &Journal) -> i64 {
+    Lane::ALL.map(|lane| journal.throttle.of(lane).last_failure).into_iter().fold(journal.last, i64::max)
+}
+
 /// Until when every code is refused because the floor lies ahead of the clock; `None` where it does not.
 pub fn refused_until(floor: Floor, now: i64) -> Option<i64> {
     is_clock_behind(floor, now).then(|| floor.not_before.max(floor.last))
@@ -148,6 +158,11 @@ pub fn refused_until(floor: Floor, now: i64) -> Option<i64> {
 pub fn used_until(record: Option<&Record>, now: i64) -> i64 {
     let longest = record.map_or(60, |record| record.authenticators.iter().map(|device| device.parameters.period).fold(30, u8::max));
     totp::step_start(now, longest).map_or(0, |start| start.saturating_add(i64::from(longest)))
+}
+
+/// The journal's floor where it lies ahead of a clock that is right: no further than what the window holds now.
+pub fn last_brought_down(last: i64, record: Option<&Record>, now: i64) -> i64 {
+    last.min(used_until(record, now))
 }
 
 struct Case<'a> {
@@ -229,9 +244,8 @@ impl Case<'_> {
 
     /// A rescue code has an end that no clock set back moves, and a beginning.
     fn is_in_force(&self, stored: &StoredCode) -> bool {
-        let failures = Lane::ALL.map(|lane| self.journal.throttle.of(lane).last_failure);
-        let newest = failures.into_iter().fold(self.attempt.now.max(self.journal.last), i64::max);
-        stored.rescue.as_ref().is_none_or(|rescue| self.attempt.now >= rescue.created_at && newest <= rescue.not_after)
+        let now = self.attempt.now;
+        stored.rescue.as_ref().is_none_or(|rescue| now >= rescue.created_at && !has_ended(rescue, self.journal, now))
     }
 
     fn accept_recovery(&self, stored: &StoredCode) -> Ruling {
@@ -296,7 +310,7 @@ mod tests {
     use super::*;
     use crate::rules::code::Slot;
     use crate::rules::journal::SetId;
-    use crate::rules::record::{RecordId, RecoverySet, Rescue};
+    use crate::rules::record::{RecordId, RecoverySet};
     use crate::rules::recovery::Hashed;
     use crate::rules::totp::{Parameters, Secret};
 
@@ -449,7 +463,7 @@ mod tests {
         let (finding, next) = judged(&before, &Guess::Recovery(recovery_code(1)), &attempt(NOW));
         let Finding::Accepted(accepted) = finding else { panic!() };
         assert_eq!((accepted.method(), accepted.codes_left), (Method::Recovery, 1));
-        assert_eq!(accepted.notices.last(), Some(&Notice::RecoveryUsed { at: NOW, left: 1 }));
+        assert!(accepted.notices.contains(&Notice::RecoveryUsed { at: NOW, left: 1 }));
         let next = next.unwrap();
         assert!(next.both);
         assert_eq!((next.journal.spent, next.journal.throttle), (0b10, throttle));
@@ -488,6 +502,7 @@ mod tests {
     fn l_03_notices_come_for_seven_days_and_at_three_successes_in_any_case() {
         let failed = Failed { count: 4, first: NOW - 900, last: NOW - 15, from: Source::new(b"192.0.2.9") };
         let journal = Journal { failed, ..told() };
+        let record = without_rescue_code;
         let due = |journal: &Journal| notice::due(&record(), journal, NOW);
         let failures = Notice::Failures { count: 4, since: NOW - 900, last_from: Source::new(b"192.0.2.9") };
         assert_eq!(due(&journal), std::slice::from_ref(&failures));
@@ -510,6 +525,13 @@ mod tests {
             ..record()
         };
         assert_eq!(notice::due(&young, &told(), NOW).len(), 2);
+    }
+
+    /// Its notice is held in `notice`.
+    fn without_rescue_code() -> Record {
+        let mut record = record();
+        record.recovery.codes.retain(|code| code.rescue.is_none());
+        record
     }
 
     const FEW_DAYS: i64 = 6 * 86_400;

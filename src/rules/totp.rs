@@ -47,30 +47,25 @@ impl Default for Parameters {
     }
 }
 
-/// The shared secret of an authenticator: 16 to 64 bytes (RFC 4226 R6 asks for at least 128 bits).
+/// The shared secret of an authenticator: 16 to 64 bytes (RFC 4226 R6 asks for at least 128 bits). On the heap: a value
+/// that is moved leaves its bytes behind where it was.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Secret {
-    bytes: [u8; 64],
-    length: usize,
+    bytes: Box<[u8]>,
 }
 
 impl Secret {
     pub fn new(secret: &[u8]) -> Option<Self> {
-        if !(16..=64).contains(&secret.len()) {
-            return None;
-        }
-        let mut new = Self { bytes: [0; 64], length: secret.len() };
-        new.bytes.get_mut(..secret.len())?.copy_from_slice(secret);
-        Some(new)
+        (16..=64).contains(&secret.len()).then(|| Self { bytes: secret.into() })
     }
 
     pub fn expose(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+        &self.bytes
     }
 
     /// The same secret once more, for the record that takes the place of this one.
     pub fn again(&self) -> Self {
-        Self { bytes: self.bytes, length: self.length }
+        Self { bytes: self.bytes.clone() }
     }
 }
 

@@ -7,4 +7,6 @@ pub struct Whom<'a> {
     pub name: &'a str,
     /// This machine.
     pub host: &'a str,
+    /// Whoever reads the sentences is root, who names this person in every command.
+    pub named: bool,
 }

@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 
 use super::locked::OpenJournal;
-use super::unlock::lower_floor;
 use super::{Disk, Locked, Mode, Trouble};
+use crate::rules::code::Slot;
 use crate::rules::journal::Journal;
+use crate::rules::judge;
 use crate::rules::record::{Record, RecordId};
 
 /// What a flow saw when it began: its commit does nothing if that has changed.
@@ -54,7 +55,7 @@ impl<D: Disk> Locked<'_, D> {
 
     /// A first record, and a floor that a clock once ahead has left is brought down to what the window holds at `now`.
     pub fn commit_and_lower_floor(&self, began: Began, record: &Record, now: i64) -> Result<(), NotCommitted> {
-        self.commit_with(began, record, |journal| lower_floor(journal, Some(record), now))
+        self.commit_with(began, record, |journal| journal.last = judge::last_brought_down(journal.last, Some(record), now))
     }
 
     /// As `commit`, and streaks and stops of all lanes end: after `enroll --replace`.
@@ -62,12 +63,11 @@ impl<D: Disk> Locked<'_, D> {
         self.commit_with(began, record, |journal| journal.throttle = journal.throttle.streaks_ended())
     }
 
-    /// As `commit`, for a record with a new rescue code. Its symbol was free when the flow began; the code before it may
-    /// have had the same one and been used since: then this one would be born spent, and nothing is written.
-    pub fn commit_rescue(&self, began: RecordId, record: &Record) -> Result<(), NotCommitted> {
+    /// As `commit`, for a record with a new rescue code in that slot. Its symbol was free when the flow began; since then it may have
+    /// been spent, by an unlock that made the journal anew or by a use: then nothing is written.
+    pub fn commit_rescue(&self, began: RecordId, record: &Record, slot: Slot) -> Result<(), NotCommitted> {
         let journal = self.unchanged_since(Began::With(began)).map_err(NotCommitted::Nothing)?;
-        let mut rescue_codes = record.recovery.codes.iter().filter(|code| code.rescue.is_some());
-        if rescue_codes.any(|code| journal.journal().is_spent(record.recovery.id, code.slot)) {
+        if journal.journal().is_spent(record.recovery.id, slot) {
             return Err(NotCommitted::Nothing(Trouble::Changed));
         }
         self.put(journal, record, |_| {})

@@ -3,9 +3,10 @@
 
 use super::commit::{Began, NotCommitted};
 use super::locked::OpenJournal;
-use super::unlock::{Ahead, Anew, lower_floor};
+use super::unlock::{Ahead, Anew};
 use super::{Disk, Locked, Trouble};
 use crate::rules::journal::Journal;
+use crate::rules::judge;
 use crate::rules::record::RecordId;
 
 /// What a reset took away.
@@ -30,24 +31,28 @@ impl<D: Disk> Locked<'_, D> {
         let opened = past_damage(self.open_journal()).map_err(NotCommitted::Nothing)?;
         // Damage refuses, and so does a record that should stand and does not.
         let was_refused = opened.as_ref().is_none_or(|journal| journal.as_ref().is_some_and(|journal| journal.journal().record));
-        if record.is_none() {
-            // Nothing can be read that a journal made anew should spend: so the record goes first.
+        let is_whole = matches!((&record, &opened), (Some(Some(_)), Some(Some(_))));
+        if stood && !is_whole {
+            // First, as in no other case: beside a journal made anew the record would be in force again if we were killed.
             self.unlink(&self.names.record).map_err(NotCommitted::Nothing)?;
             self.sync_folder().map_err(NotCommitted::Maybe)?;
         }
         let record = record.flatten();
         let journal = match opened {
             Some(Some(journal)) => Ok(Some(journal)),
-            Some(None) if !stood => self.sync_folder().map(|()| None),
+            Some(None) if !stood => self.unlink(&self.names.new_journal).and_then(|()| self.sync_folder()).map(|()| None),
             Some(None) | None => self.journal_made_anew(record.as_ref(), anew).map(Some),
         };
         let Some(journal) = journal.map_err(NotCommitted::Maybe)? else { return Ok(Removed::Nothing) };
         self.take_away(journal, |next| {
             if ahead == Ahead::BringDown {
-                lower_floor(next, record.as_ref(), anew.now);
+                next.last = judge::last_brought_down(next.last, record.as_ref(), anew.now);
             }
         })
-        .map_err(NotCommitted::Maybe)?;
+        .map_err(|not| match not {
+            NotCommitted::Nothing(trouble) if !is_whole => NotCommitted::Maybe(trouble),
+            other => other,
+        })?;
         Ok(match (stood, was_refused) {
             (true, _) => Removed::Record,
             (false, true) => Removed::Mended,
@@ -59,16 +64,15 @@ impl<D: Disk> Locked<'_, D> {
     /// that can be read: damage is root's to look past.
     pub fn disable(&self, began: RecordId) -> Result<(), NotCommitted> {
         let journal = self.unchanged_since(Began::With(began)).map_err(NotCommitted::Nothing)?;
-        self.take_away(journal, |_| {}).map_err(NotCommitted::Maybe)
+        self.take_away(journal, |_| {})
     }
 
     /// The record goes; what stays in the journal is what must never come back: sequence (raised, so that every open
     /// flow ends), set, marks and `last`.
-    fn take_away(&self, mut journal: OpenJournal<'_, D>, change: impl FnOnce(&mut Journal)) -> Result<(), Trouble> {
-        self.unlink(&self.names.record)?;
+    fn take_away(&self, mut journal: OpenJournal<'_, D>, change: impl FnOnce(&mut Journal)) -> Result<(), NotCommitted> {
+        self.unlink(&self.names.record).map_err(NotCommitted::Nothing)?;
         // A leftover of a flow that was killed: with a secret in it.
-        self.unlink(&self.names.new_record)?;
-        self.sync_folder()?;
+        self.unlink(&self.names.new_record).and_then(|()| self.sync_folder()).map_err(NotCommitted::Maybe)?;
         let now = journal.journal();
         let mut next = Journal {
             sequence: now.sequence.saturating_add(1),
@@ -81,7 +85,7 @@ impl<D: Disk> Locked<'_, D> {
         change(&mut next);
         // To both slots: the one before says that a record should stand, and a bad slot must not bring that back.
         let again = Journal { sequence: next.sequence.saturating_add(1), ..next.clone() };
-        journal.write(&next).and_then(|()| journal.write(&again))
+        journal.write(&next).and_then(|()| journal.write(&again)).map_err(NotCommitted::Maybe)
     }
 }
 

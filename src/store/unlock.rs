@@ -68,12 +68,13 @@ impl<D: Disk> Locked<'_, D> {
         let record = self.record().map_err(NotCommitted::Nothing)?;
         let opened = match self.open_journal() {
             Ok(None) if record.is_none() => {
-                return self.sync_folder().map_err(NotCommitted::Maybe).map(|()| Unlocked::NothingThere);
+                return self.sync_folder().map_err(NotCommitted::Nothing).map(|()| Unlocked::NothingThere);
             }
             Ok(opened) => opened,
             Err(Trouble::Damaged { .. }) => None,
             Err(other) => return Err(NotCommitted::Nothing(other)),
         };
+        let before = record.as_ref().map(|record| record.id);
         let record = match (record, ahead) {
             (Some(record), Ahead::BringDown) => Some(self.not_before_brought_down(record, anew.now, rewritten)?),
             (record, Ahead::Keep) | (record @ None, Ahead::BringDown) => record,
@@ -81,7 +82,8 @@ impl<D: Disk> Locked<'_, D> {
         let Some(mut journal) = opened else {
             return self.journal_made_anew(record.as_ref(), anew).map_err(NotCommitted::Maybe).map(|_| Unlocked::Anew);
         };
-        self.sync_folder().map_err(NotCommitted::Maybe)?;
+        let is_rewritten = record.as_ref().map(|record| record.id) != before;
+        self.sync_folder().map_err(if is_rewritten { NotCommitted::Maybe } else { NotCommitted::Nothing })?;
         let now = journal.journal();
         let mut next = Journal {
             sequence: now.sequence.saturating_add(1),
@@ -90,7 +92,7 @@ impl<D: Disk> Locked<'_, D> {
             ..now.clone()
         };
         if ahead == Ahead::BringDown {
-            lower_floor(&mut next, record.as_ref(), anew.now);
+            next.last = judge::last_brought_down(next.last, record.as_ref(), anew.now);
         }
         journal.write(&next).map_err(NotCommitted::Maybe).map(|()| Unlocked::Cleared)
     }
@@ -120,9 +122,4 @@ impl<D: Disk> Locked<'_, D> {
         })?;
         self.open_journal()?.ok_or_else(|| self.no_journal())
     }
-}
-
-/// A floor that lies ahead of the clock comes down to the newest step that the window holds now.
-pub(super) fn lower_floor(journal: &mut Journal, record: Option<&Record>, now: i64) {
-    journal.last = journal.last.min(judge::used_until(record, now));
 }

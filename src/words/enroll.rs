@@ -20,19 +20,40 @@ const NAME: usize = 256;
 
 /// Breaks a sentence at spaces where it passes the last column; nothing is cut.
 pub fn folded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    broken(text, "")
+}
+
+/// The same with the lines after a break that far in. What is quoted stays whole, and so does a command, which is there to
+/// be copied and ends its line.
+pub fn broken(text: &str, indent: &str) -> String {
+    let mut out = String::with_capacity(text.len().saturating_add(16));
     let mut column = 0_usize;
-    for word in text.split_inclusive([' ', '\n']) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (word, more) = rest.split_at_checked(word_length(rest)).unwrap_or((rest, ""));
         let width = word.trim_end_matches([' ', '\n']).chars().count();
-        if column > 0 && column.saturating_add(width) > COLUMNS {
+        if column > indent.len() && column.saturating_add(width) > COLUMNS {
             out.truncate(out.trim_end_matches(' ').len());
             out.push('\n');
-            column = 0;
+            out.push_str(indent);
+            column = indent.len();
         }
         out.push_str(word);
         column = if word.ends_with('\n') { 0 } else { column.saturating_add(word.chars().count()) };
+        rest = more;
     }
     out
+}
+
+/// Up to where a line may break, the space or newline included.
+fn word_length(text: &str) -> usize {
+    let is_command = text.starts_with("countersign-setup ");
+    let mut is_quoted = false;
+    let end = text.find(|letter: char| {
+        is_quoted ^= letter == '"';
+        letter == '\n' || letter == ' ' && !is_quoted && !is_command
+    });
+    end.map_or(text.len(), |at| at.saturating_add(1))
 }
 
 /// A user or a host as it is printed.
@@ -40,9 +61,28 @@ pub fn printed(name: &str) -> String {
     escaped(name.as_bytes(), NAME)
 }
 
+/// A name as it is typed in a command, in quotes where a shell would take it apart. One that a terminal may not show as it
+/// is can't be copied from there: the reader has to know it.
+pub fn typed(name: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@%+:,-".contains(&byte);
+    let is_shown = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    match name {
+        "" => "NAME".to_owned(),
+        name if name.len() > NAME || !name.bytes().all(is_shown) => "NAME".to_owned(),
+        name if name.bytes().all(is_plain) => name.to_owned(),
+        name => format!("'{}'", name.replace('\'', "'\\''")),
+    }
+}
+
 /// `web1: alice`.
 pub fn entry(entry: &Entry) -> String {
     format!("{}: {}", printed(&entry.issuer), printed(&entry.account))
+}
+
+/// A command about that person, as whoever reads it types it.
+pub fn command(words: &str, whom: &Whom<'_>) -> String {
+    let option = if whom.named { format!(" --user {}", typed(whom.name)) } else { String::new() };
+    format!("countersign-setup {words}{option}")
 }
 
 /// `alice on web1`.
@@ -73,7 +113,13 @@ pub fn type_it_in(secret_in_groups: &str, parameters: Parameters) -> Zeroizing<S
         // Writing to a String cannot fail.
         let _ = write!(kind, ", {algorithm}, {} digits, {} s", parameters.digits, parameters.period);
     }
-    Zeroizing::new(format!("Can't scan? Type it in: {secret_in_groups} ({kind})\n"))
+    let secret = format!("Can't scan? Type it in: {secret_in_groups}");
+    let secret = Zeroizing::new(secret);
+    // A break in the secret is one between its groups; what kind of code it is for stays in one piece.
+    let is_one_line = secret.len().saturating_add(kind.len()).saturating_add(3) <= COLUMNS;
+    let mut text = Zeroizing::new(String::with_capacity(secret.len().saturating_add(kind.len()).saturating_add(8)));
+    let _ = writeln!(text, "{}{}({kind})", *Zeroizing::new(folded(&secret)), if is_one_line { ' ' } else { '\n' });
+    text
 }
 
 pub fn digits_now(digits: u8, steps: u8) -> String {
@@ -127,10 +173,22 @@ fn span(seconds: i64) -> String {
     if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds.saturating_add(59) / 60) }
 }
 
-pub const RECOVERY_CODES: &str = "
+/// What stands before recovery codes on the screen, and before the name of the file that they are in.
+#[derive(Clone, Copy)]
+pub struct Intro {
+    pub of_shown: &'static str,
+    pub of_file: &'static str,
+}
+
+pub const RECOVERY_CODES: Intro = Intro {
+    of_shown: "
 Step 3 of 3. Recovery codes, for the day the phone is lost. They are shown only
 now: print them or write them down, and keep them away from the phone.
-";
+",
+    of_file: "
+Step 3 of 3. Recovery codes, for the day the phone is lost.
+",
+};
 
 const RULE: &str = "------------------------------------------------------------------------\n";
 
@@ -193,7 +251,7 @@ mod tests {
 
     #[test]
     fn sentences_break_at_the_last_column_and_nothing_is_cut() {
-        let whom = Whom { uid: 1000, name: "alice", host: "web1" };
+        let whom = Whom { uid: 1000, name: "alice", host: "web1", named: false };
         assert_eq!(
             opening(&whom),
             "Second factor for alice on web1. Nothing is active until the end; Ctrl-C leaves\neverything as it was.\n"
@@ -203,8 +261,30 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_breaks_between_its_groups() {
+        let usual = type_it_in(&["GEZD"; 8].join(" "), Parameters::default());
+        assert_eq!(*usual, format!("Can't scan? Type it in:{} (time-based)\n", " GEZD".repeat(8)));
+        let other = Parameters { digits: 8, ..Parameters::default() };
+        let (eight, eleven) = (" GEZD".repeat(8), " GEZD".repeat(11));
+        assert_eq!(*type_it_in(eight.trim(), other), format!("Can't scan? Type it in:{eight}\n(time-based, SHA-1, 8 digits, 30 s)\n"));
+        let longest = type_it_in(&["GEZD"; 26].join(" "), Parameters::default());
+        assert_eq!(*longest, format!("Can't scan? Type it in:{eleven}\n{}\n(time-based)\n", ["GEZD"; 15].join(" ")));
+    }
+
+    #[test]
+    fn a_name_in_a_command_is_what_a_shell_gives_back() {
+        for name in ["alice", "alice@corp.example", "CORP\\alice", "it's", "a b", "a;reboot", "$(reboot)", "-n", "1000"] {
+            let shell = std::process::Command::new("sh").args(["-c", &format!("printf %s {}", typed(name))]).output().unwrap();
+            assert_eq!(String::from_utf8(shell.stdout).unwrap(), name);
+        }
+        for name in ["", "zoë", "a\nb", "\x1b[2J", &"x".repeat(300)] {
+            assert_eq!(typed(name), "NAME");
+        }
+    }
+
+    #[test]
     fn the_sheet_has_two_columns_for_any_number_of_codes() {
-        let whom = Whom { uid: 1000, name: "alice", host: "web1" };
+        let whom = Whom { uid: 1000, name: "alice", host: "web1", named: false };
         for count in 1..=20_u8 {
             let codes: Vec<_> = (1..=count).map(|value| RecoveryCode::made(Slot::new(value).unwrap(), &[value; 14])).collect();
             let sheet = sheet(&whom, &codes, 1_795_511_647);

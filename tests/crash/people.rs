@@ -118,7 +118,7 @@ pub enum Habit {
     EarlyClock,
     /// A rescue code at the symbol of the one that it replaces.
     SameSymbol,
-    /// The same, committed as any other change.
+    /// A rescue code is committed as any other change.
     ForgetsMarks,
     /// A rescue code at a symbol that is spent.
     ReusesSymbol,
@@ -241,9 +241,9 @@ fn change(program: Program, habit: Habit, store: &Store<Sim>) -> Result<Outcome,
     };
     let locked = store.lock(UID)?;
     let began = if habit == Habit::ForgetsBegin { as_it_stands(&locked)? } else { Began::With(id) };
-    match program {
-        Program::Replace(_) => locked.commit_and_end_streaks(began, &next)?,
-        Program::Rescue(_) if habit != Habit::ForgetsMarks => locked.commit_rescue(id, &next)?,
+    match (program, slot) {
+        (Program::Replace(_), _) => locked.commit_and_end_streaks(began, &next)?,
+        (Program::Rescue(_), Some(slot)) if habit != Habit::ForgetsMarks => locked.commit_rescue(id, &next, slot)?,
         _ => locked.commit(began, &next)?,
     }
     Ok(Outcome::Done)
@@ -254,7 +254,7 @@ fn change(program: Program, habit: Habit, store: &Store<Sim>) -> Result<Outcome,
 fn free_symbol(locked: &Locked<'_, Sim>, record: &Record, habit: Habit) -> Result<Slot, Outcome> {
     let journal = locked.journal()?.ok_or(Outcome::Refused(Kind::NoJournal))?;
     let is_spent = |slot: &Slot| habit != Habit::ReusesSymbol && journal.is_spent(record.recovery.id, *slot);
-    let takes_same = matches!(habit, Habit::SameSymbol | Habit::ForgetsMarks | Habit::ReusesSymbol);
+    let takes_same = matches!(habit, Habit::SameSymbol | Habit::ReusesSymbol);
     let stands = |slot: &Slot| !takes_same && record.recovery.codes.iter().any(|code| code.slot == *slot);
     let is_free = |slot: &Slot| !is_spent(slot) && !stands(slot);
     RESCUE_SLOTS.into_iter().filter_map(Slot::new).find(is_free).ok_or(Outcome::Refused(Kind::Full))

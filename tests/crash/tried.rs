@@ -129,14 +129,14 @@ pub fn flows() -> Vec<Scenario> {
         )
         .faults(0, 0, 0)
         .with(|it| it.habit = Habit::SameSymbol),
-        enrolled("rescue, codes, recovery", &[Rescue(0), rescued(0, 2), K, K0, Renew(0)]).faults(1, 1, 1),
+        enrolled("rescue, codes, recovery", &[Rescue(0), rescued(0, 2), K0, Renew(0)]).faults(1, 1, 1),
         enrolled("rescue, its code, unlock, damaged or lost", &[Rescue(0), Rescue(1), rescued(0, 2), rescued(1, 3), Unlock(0)])
             .with(|it| it.budget.damages = 1),
         enrolled("rescue, disable, enroll", &[Rescue(0), rescued(0, 2), rescued(0, 2), Disable(0), E]).faults(1, 1, 1),
         enrolled("add, remove, codes of both", &[Add(0), Remove(0), L1, Login { secret: ADDED, step: 1 }]).faults(2, 2, 1),
         enrolled("add, remove, replace, a login", &[Add(0), Remove(0), Replace(1), L1]).faults(1, 1, 1),
         enrolled("slow flows: disable, rescue, adopt, reset", &[Disable(0), Rescue(0), Adopt(0), Reset(1), E2]).faults(1, 1, 1),
-        enrolled("disable, enroll, logins, codes", &[Disable(0), Disable(1), E2, L1, L1, K]).faults(1, 1, 1),
+        enrolled("disable, enroll, logins, codes", &[Disable(0), Disable(1), E2, L1, K]).faults(1, 1, 1),
         enrolled("disable, record deleted, damaged or lost", &[Disable(0), Reset(0), E2, L1])
             .with(|it| (it.budget.damages, it.budget.deletes) = (1, 1)),
         enrolled("adopt, disable, logins", &[Adopt(0), Disable(0), L1, L1, K]).faults(1, 1, 1),
@@ -224,7 +224,7 @@ pub fn other_rules() -> Vec<Scenario> {
             Start::Enrolled,
             &[Rescue(0), Rescue(1), Rescued { who: 0, slot: 2 }, Rescued { who: 1, slot: 2 }],
         ),
-        habit(Habit::ForgetsMarks, "marks", Start::Enrolled, &[Rescue(0), Rescue(1), Rescued { who: 0, slot: 2 }]),
+        habit(Habit::ForgetsMarks, "marks", Start::Enrolled, &[Rescue(0), Unlock(0)]).with(damaged),
         habit(Habit::ReusesSymbol, "reuse", Start::Enrolled, &[Rescue(0), Rescue(1), Rescued { who: 0, slot: 2 }]),
         habit(Habit::ForgetsBegin, "compare, disable", Start::Enrolled, &[Disable(0), Adopt(0)]),
         without(Rule::Answer, Start::Enrolled, &[Disable(0)]),

@@ -8,11 +8,11 @@ use countersign::sys;
 use super::golden;
 use super::phone::{self, BACK, DIGITS};
 use super::picture;
-use super::terminal::{Kind, Terminal, USUAL};
+use super::terminal::{KINDS, Kind, NARROW, Terminal, USUAL};
 use super::world::{CONFIG, TOOL, World};
 
 /// The tool under strace, whose kernel says that its clock is (0), or is not (5), synchronised.
-fn with_clock(world: &World, state: u8, arguments: &[&str]) -> Vec<String> {
+pub fn with_clock(world: &World, state: u8, arguments: &[&str]) -> Vec<String> {
     let inject = format!("inject=adjtimex,clock_adjtime:retval={state}");
     let mut program =
         vec!["strace", "-f", "-o", "/dev/null", "-e", "trace=adjtimex,clock_adjtime", "-e", &inject, TOOL, "--config", CONFIG];
@@ -99,7 +99,7 @@ fn a_clock_of_our_own_that_is_not_synchronised_is_named() {
 
 #[test]
 fn a_terminal_that_is_too_small_gets_words_in_place_of_the_qr_code() {
-    golden::compare("enroll-small", &whole(&World::new(""), Kind { columns: 38, ..USUAL }));
+    golden::compare("enroll-small", &whole(&World::new(""), NARROW));
 }
 
 #[test]
@@ -145,8 +145,8 @@ fn g_02_a_floor_ahead_of_the_clock_is_asked_about() {
     let world = World::new("");
     // 2090: whatever year the tests run in.
     world.raise_floor(1000, 3_800_000_010);
-    let ask = |arguments: &[&str], answer: &str| {
-        let mut terminal = Terminal::start(&with_clock(&world, 0, arguments), USUAL);
+    let ask = |kind: Kind, arguments: &[&str], answer: &str| {
+        let mut terminal = Terminal::start(&with_clock(&world, 0, arguments), kind);
         terminal.wait_for("Is that right? [y/N] ");
         terminal.type_line(answer);
         terminal
@@ -156,17 +156,21 @@ fn g_02_a_floor_ahead_of_the_clock_is_asked_about() {
     assert!(String::from_utf8_lossy(&json.stdout).contains("are refused here, nothing was changed"));
     let reset = world.run(&["reset", "alice"]);
     assert!(reset.status.success() && String::from_utf8_lossy(&reset.stdout).contains("are refused still"), "{reset:?}");
-    golden::compare("enroll-floor-no", &golden::screen(&ask(&["enroll", "--user", "alice"], "").end(), world.folder()));
+    for kind in KINDS {
+        golden::compare("enroll-floor-no", &golden::screen(&ask(kind, &["enroll", "--user", "alice"], "").end(), world.folder()));
+    }
     assert!(!world.is_enrolled(1000));
-    let mut terminal = ask(&["enroll", "--user", "alice"], "y");
+    let mut terminal = ask(USUAL, &["enroll", "--user", "alice"], "y");
     phone::confirm(&mut terminal);
     phone::prove(&mut terminal);
     golden::compare("enroll-floor", &golden::screen(&terminal.end(), world.folder()));
     // Down to what the window holds now, and no further.
     let last = Store::new(Folder::open(world.store().to_str().unwrap()).unwrap()).glance(1000).unwrap().last;
     assert!((0..=60).contains(&(last - sys::now() + 30)), "{last}");
-    world.raise_floor(1001, 3_800_000_010);
-    golden::compare("reset-floor", &golden::screen(&ask(&["reset", "bob"], "y").end(), world.folder()));
+    for kind in KINDS {
+        world.raise_floor(1001, 3_800_000_010);
+        golden::compare("reset-floor", &golden::screen(&ask(kind, &["reset", "bob"], "y").end(), world.folder()));
+    }
 }
 
 #[test]
@@ -220,11 +224,12 @@ fn status_has_colours_on_a_terminal_alone() {
 #[test]
 fn behind_sudo_root_is_asked_whether_root_is_meant() {
     let world = World::new("");
-    let behind = Kind { environment: &[("TERM", "xterm"), ("LC_ALL", "C.UTF-8"), ("SUDO_USER", "alice")], ..USUAL };
-    let mut terminal = Terminal::start(&world.tool(&["enroll"]), behind);
-    terminal.wait_for("[y/N] ");
-    terminal.type_line("n");
-    golden::compare("enroll-sudo", &golden::screen(&terminal.end(), world.folder()));
+    for kind in KINDS {
+        let mut terminal = Terminal::start(&world.inside(&["env", "SUDO_USER=alice", TOOL, "--config", CONFIG, "enroll"]), kind);
+        terminal.wait_for("[y/N] ");
+        terminal.type_line("n");
+        golden::compare("enroll-sudo", &golden::screen(&terminal.end(), world.folder()));
+    }
     assert!(!world.is_enrolled(0));
     let json = world.command(&["--json", "enroll", "--no-confirm"]).env("SUDO_USER", "alice").output().unwrap();
     assert_eq!(json.status.code(), Some(2));
@@ -237,8 +242,14 @@ fn behind_sudo_root_is_asked_whether_root_is_meant() {
 
 #[test]
 fn a_05_the_code_that_confirmed_does_not_log_in() {
+    for kind in KINDS {
+        codes_are_checked(kind);
+    }
+}
+
+fn codes_are_checked(kind: Kind) {
     let world = World::new("");
-    let mut terminal = enroll(&world, USUAL);
+    let mut terminal = enroll(&world, kind);
     terminal.wait_for(DIGITS);
     phone::early_in_a_step();
     let digits = phone::digits(&terminal.text(), 0);
@@ -247,7 +258,7 @@ fn a_05_the_code_that_confirmed_does_not_log_in() {
     let screen = terminal.end().screen;
     let mut logged = world.logged();
     let mut check = |answer: &str| {
-        let mut terminal = Terminal::start(&world.tool(&["verify", "--user", "alice"]), USUAL);
+        let mut terminal = Terminal::start(&world.tool(&["verify", "--user", "alice"]), kind);
         terminal.wait_for("Verification code: ");
         assert!(!terminal.has_echo());
         terminal.type_line(answer);

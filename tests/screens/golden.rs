@@ -1,5 +1,5 @@
 //! Screens beside their golden files: whole, with what differs each time replaced by marks, the exit status at the end.
-//! `COUNTERSIGN_BLESS=1` writes the files anew.
+//! `COUNTERSIGN_BLESS=1` writes the files anew, `COUNTERSIGN_SHOW=1` prints each screen and whether its file is the same.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,15 @@ use super::picture;
 use super::terminal::Ended;
 
 pub fn compare(name: &str, found: &str) {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/screens")).join(format!("{name}.txt"));
+    let file = format!("tests/screens/{name}.txt");
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(&file);
     if std::env::var_os("COUNTERSIGN_BLESS").is_some() {
         std::fs::write(&path, found).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     if std::env::var_os("COUNTERSIGN_SHOW").is_some() {
-        println!("=== {name}\n{found}");
+        let beside = if found == expected { format!("same as {file}") } else { format!("{file}:\n{expected}") };
+        println!("=== {name}, golden file {file}\n{found}{beside}");
     }
     assert!(found == expected, "{name}: found\n{found}\nexpected\n{expected}");
 }
@@ -33,11 +35,13 @@ pub fn marked(screen: &str, folder: &Path) -> String {
         text = text.replace(&(qr.join("\n") + "\n"), &format!("[{kind} {columns}x{rows}]\n"));
     }
     text = replaced(&text, &"AAAA ".repeat(8), "[SECRET] ");
+    text = replaced(&text, &("AAAA ".repeat(7) + "AAAA\n"), "[SECRET]\n");
     text = replaced(&text, "****-****-****-****", "XXXX-XXXX-XXXX-XXXX");
     text = replaced(&text, ": **** **** **** ****\n", ": [RECOVERY CODE]\n");
     text = replaced(&text, "9999-99-99 99:99 UTC", "[TIME]");
     text = replaced(&text, "(99:99:99 UTC)", "([TIME])");
     text = replaced(&text, ": 999999\n", ": [DIGITS]\n");
+    text = replaced(&text, ": 99999999\n", ": [DIGITS]\n");
     text = replaced(&text, "type code 9 ", "type code [N] ");
     text = replaced(&text, "type code 99 ", "type code [N] ");
     text = replaced(&text, "Code 9 (", "Code [N] (");

@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 
 use super::golden;
 use super::phone::{self, BACK, DIGITS};
+use super::sheet::unbroken;
 use super::terminal::{Terminal, USUAL};
 use super::world::World;
 
@@ -136,14 +137,14 @@ fn j_10_a_reset_ends_an_open_enrollment() {
     terminal.type_line(&answer);
     let ended = terminal.end();
     assert_eq!(ended.status, 1);
-    assert!(ended.screen.contains("changed meanwhile, nothing was done"), "{}", ended.screen);
+    assert!(unbroken(&ended.screen).contains("changed meanwhile, nothing was done"), "{}", ended.screen);
     assert!(!world.is_enrolled(1000));
 }
 
 #[test]
 fn j_06_a_standard_output_that_takes_nothing_leaves_nothing_half_done() {
     let world = World::new("");
-    let says = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let says = |output: &std::process::Output| unbroken(&output.stderr);
     for redirection in [">&-", ">/dev/full"] {
         let run = world.shell(&format!("$TOOL --json enroll --user alice --no-confirm {redirection}"));
         assert_eq!(run.status.code(), Some(3), "{redirection}: {}", says(&run));
@@ -204,7 +205,7 @@ fn j_06_whatever_write_of_the_commit_fails_the_person_is_told_what_is_so() {
                  $TOOL --json enroll --user alice --no-confirm"
             );
             let run = world.shell(&script);
-            let err = String::from_utf8_lossy(&run.stderr).into_owned();
+            let err = unbroken(&run.stderr);
             let (status, enrolled) = (run.status.code().unwrap(), world.run(&["status", "--user", "alice"]).status.code().unwrap());
             // One value, whatever became of it: the exit status tells.
             assert_eq!(String::from_utf8_lossy(&run.stdout).lines().count(), 1, "{call} {number}");
@@ -223,4 +224,55 @@ fn j_06_whatever_write_of_the_commit_fails_the_person_is_told_what_is_so() {
     }
     // Each of the three ends has been there.
     assert!([(0, 0), (3, 1), (3, 0)].iter().all(|end| seen.contains(end)), "{seen:?}");
+}
+
+/// Every signal that would end a program, and that no fault of its own sends.
+fn endings() -> impl Iterator<Item = Signal> {
+    let others = [
+        Signal::SIGKILL,
+        Signal::SIGSTOP,
+        Signal::SIGTSTP,
+        Signal::SIGSEGV,
+        Signal::SIGBUS,
+        Signal::SIGILL,
+        Signal::SIGFPE,
+        Signal::SIGTRAP,
+        Signal::SIGSYS,
+        Signal::SIGABRT,
+        Signal::SIGCHLD,
+        Signal::SIGCONT,
+        Signal::SIGWINCH,
+        Signal::SIGURG,
+        Signal::SIGTTIN,
+        Signal::SIGTTOU,
+        // The language's run time has it ignored.
+        Signal::SIGPIPE,
+    ];
+    Signal::iterator().filter(move |signal| !others.contains(signal))
+}
+
+#[test]
+fn c_03_whatever_ends_a_question_without_echo_the_echo_comes_back() {
+    let world = World::new("");
+    assert!(world.run(&["--json", "enroll", "--user", "alice", "--no-confirm"]).status.success());
+    let before = world.stored();
+    let mut count = 0;
+    for signal in endings() {
+        let mut terminal = Terminal::start(&world.tool(&["verify", "--user", "alice"]), USUAL);
+        terminal.wait_for("Verification code: ");
+        terminal.send(signal);
+        // The modes of the terminal are compared at its end.
+        let ended = terminal.end();
+        assert_eq!(ended.status, 130, "{signal}: {}", ended.screen);
+        assert!(ended.screen.ends_with("countersign-setup: interrupted, nothing was checked; start again\n"), "{signal}: {}", ended.screen);
+        count += 1;
+    }
+    assert!(count >= 14, "{count}");
+    assert!(world.stored() == before);
+    for ending in [b"\x04".as_slice(), b"\x1c", b"\x03", b"12\x03"] {
+        let mut terminal = Terminal::start(&world.tool(&["verify", "--user", "alice"]), USUAL);
+        terminal.wait_for("Verification code: ");
+        terminal.press(ending);
+        assert_eq!(terminal.end().status, 130);
+    }
 }

@@ -1,20 +1,32 @@
 //! What a person has in hand during an enrollment: the app with the secret on the screen, the sheet of recovery codes.
 
-use countersign::rules::totp::{Parameters, Secret, code, step_start};
+use countersign::rules::totp::{Algorithm, Parameters, Secret, code, step_start};
 use countersign::sys;
 
 use super::terminal::Terminal;
 
 /// The secret, as the screen says to type it in.
 pub fn secret(screen: &str) -> Secret {
-    let line = screen.split("Type it in: ").nth(1).unwrap().split(" (time-based)").next().unwrap();
-    Secret::new(&data_encoding::BASE32_NOPAD.decode(line.replace(' ', "").as_bytes()).unwrap()).unwrap()
+    let line = screen.split("Type it in: ").nth(1).unwrap().split("(time-based").next().unwrap();
+    Secret::new(&data_encoding::BASE32_NOPAD.decode(line.replace([' ', '\n'], "").as_bytes()).unwrap()).unwrap()
+}
+
+/// The kind of code that the screen says the app has to be told of.
+fn parameters(screen: &str) -> Parameters {
+    let kind = screen.split("(time-based").nth(1).unwrap().split(')').next().unwrap();
+    let has = |words: &str| kind.contains(words);
+    Parameters {
+        algorithm: if has("SHA-256") { Algorithm::Sha256 } else { Algorithm::Sha1 },
+        digits: if has("8 digits") { 8 } else { 6 },
+        period: if has("60 s") { 60 } else { 30 },
+    }
 }
 
 /// What the app of a phone whose clock is off by so many seconds shows now.
 pub fn digits(screen: &str, off_by: i64) -> String {
-    let start = step_start(sys::now() + off_by, 30).unwrap();
-    String::from_utf8(code(&secret(screen), Parameters::default(), start).unwrap().expose().to_vec()).unwrap()
+    let parameters = parameters(screen);
+    let start = step_start(sys::now() + off_by, parameters.period).unwrap();
+    String::from_utf8(code(&secret(screen), parameters, start).unwrap().expose().to_vec()).unwrap()
 }
 
 /// Six digits that no step near shows.

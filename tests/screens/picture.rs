@@ -1,4 +1,4 @@
-//! A QR code as it stands on a screen, rendered as a picture and read by zbar.
+//! A QR code as it stands on a screen, rendered as a picture, or in a picture file; read by zbar.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -9,12 +9,20 @@ const SCALE: usize = 4;
 
 /// The lines of a QR code in a screen: half blocks, or `##`; with colours or without.
 pub fn lines(screen: &str) -> Vec<&str> {
-    screen.lines().filter(|line| line.contains(['█', '▀', '▄']) || line.contains("\x1b[") || line.contains("####")).collect()
+    let is_plain = |line: &str| line.len() > 20 && line.bytes().all(|byte| b"# ".contains(&byte));
+    let is_code = |line: &&str| line.contains(['█', '▀', '▄']) || line.contains("\x1b[") || is_plain(line);
+    screen.lines().filter(is_code).collect()
 }
 
 /// What zbar reads, and how many columns and rows the code takes on the screen.
 pub fn read(lines: &[&str], folder: &Path) -> (String, usize, usize) {
-    let (columns, rows): (Vec<usize>, Vec<Vec<Vec<bool>>>) = lines.iter().map(|line| modules(line)).unzip();
+    read_on(lines, folder, false)
+}
+
+/// The same on a screen with dark letters on a light ground.
+pub fn read_on(lines: &[&str], folder: &Path, is_light: bool) -> (String, usize, usize) {
+    let has_halves = lines.iter().any(|line| line.contains(['█', '▀', '▄']));
+    let (columns, rows): (Vec<usize>, Vec<Vec<Vec<bool>>>) = lines.iter().map(|line| modules(line, has_halves, is_light)).unzip();
     let rows: Vec<Vec<bool>> = rows.into_iter().flatten().collect();
     let (width, height) = (rows[0].len(), rows.len());
     assert!(rows.iter().all(|row| row.len() == width), "lines of one width");
@@ -31,15 +39,30 @@ pub fn read(lines: &[&str], folder: &Path) -> (String, usize, usize) {
     }
     let path = folder.join("qr.pgm");
     std::fs::write(&path, picture).unwrap();
-    let zbar = Command::new("zbarimg").args(["--quiet", "--raw", "-Sdisable", "-Sqrcode.enable"]).arg(&path).output().unwrap();
+    let text = decoded(&path);
     std::fs::remove_file(&path).unwrap();
-    assert!(zbar.status.success(), "zbar reads nothing: {zbar:?}");
-    (String::from_utf8(zbar.stdout).unwrap().trim_end().to_owned(), columns[0], lines.len())
+    (text, columns[0], lines.len())
 }
 
-/// A line's columns, and its one or two rows of modules: true is white. Ink is white, unless the paper is.
-fn modules(line: &str) -> (usize, Vec<Vec<bool>>) {
-    let mut paper_is_white = false;
+/// What zbar reads in a picture file.
+pub fn decoded(path: &Path) -> String {
+    let zbar = Command::new("zbarimg").args(["--quiet", "--raw", "-Sdisable", "-Sqrcode.enable"]).arg(path).output().unwrap();
+    assert!(zbar.status.success(), "zbar reads nothing in {path:?}: {zbar:?}");
+    String::from_utf8(zbar.stdout).unwrap().trim_end_matches('\n').to_owned()
+}
+
+/// What zbar reads in an SVG, as another program draws it.
+pub fn decoded_svg(path: &Path) -> String {
+    let png = path.with_extension("drawn.png");
+    let drawn = Command::new("rsvg-convert").arg(path).arg("--output").arg(&png).output().unwrap();
+    assert!(drawn.status.success(), "{drawn:?}");
+    decoded(&png)
+}
+
+/// A line's columns, and its one or two rows of modules: true is white. Ink is white on a dark screen, black on a light one.
+fn modules(line: &str, has_halves: bool, is_light: bool) -> (usize, Vec<Vec<bool>>) {
+    let ink_is_white = !is_light || line.contains("\x1b[40;97m");
+    let mut paper_is_white = is_light;
     let mut letters = line.chars();
     let mut cells = Vec::new();
     while let Some(letter) = letters.next() {
@@ -51,17 +74,16 @@ fn modules(line: &str) -> (usize, Vec<Vec<bool>>) {
             }
         } else {
             cells.push(match letter {
-                '█' => (true, true),
-                '▀' => (true, false),
-                '▄' => (false, true),
-                '#' => (true, true),
+                '█' | '#' => (ink_is_white, ink_is_white),
+                '▀' => (ink_is_white, paper_is_white),
+                '▄' => (paper_is_white, ink_is_white),
                 ' ' => (paper_is_white, paper_is_white),
                 other => panic!("{other:?} in a QR code"),
             });
         }
     }
     let columns = cells.len();
-    if line.contains(['█', '▀', '▄']) {
+    if has_halves {
         (columns, vec![cells.iter().map(|cell| cell.0).collect(), cells.iter().map(|cell| cell.1).collect()])
     } else {
         (columns, vec![cells.iter().step_by(2).map(|cell| cell.0).collect()])

@@ -11,11 +11,30 @@
 )]
 #![forbid(unsafe_code)]
 
+mod at_once;
+mod bad_days;
+mod changes;
 mod commands;
+mod doctor;
 mod enrollment;
+mod errors;
 mod golden;
+mod handed_over;
+mod hostile;
 mod interruptions;
+mod leaving;
+mod list;
+mod log;
+mod lost_answers;
+mod memory;
+mod only_help;
+mod options;
 mod phone;
 mod picture;
+mod sections;
+mod sheet;
+mod status;
+mod talk;
 mod terminal;
+mod verify;
 mod world;

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::Signal;
-use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::sys::termios::{LocalFlags, Termios, tcgetattr};
 use nix::unistd::Pid;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Columns, rows, and the environment.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Kind {
     pub columns: u16,
     pub rows: u16,
@@ -26,10 +26,20 @@ pub struct Kind {
 /// An ordinary one.
 pub const USUAL: Kind = Kind { columns: 80, rows: 24, environment: &[("TERM", "xterm-256color"), ("LC_ALL", "C.UTF-8")] };
 
+/// Too narrow for a QR code and for most sentences.
+pub const NARROW: Kind = Kind { columns: 38, ..USUAL };
+/// Where the locale is not UTF-8.
+pub const NOT_UTF_8: Kind = Kind { environment: &[("TERM", "xterm"), ("LC_ALL", "C")], ..USUAL };
+pub const NO_COLOUR: Kind = Kind { environment: &[("TERM", "xterm"), ("LC_ALL", "C.UTF-8"), ("NO_COLOR", "1")], ..USUAL };
+/// What every screen is looked at on.
+pub const KINDS: [Kind; 4] = [USUAL, NARROW, NOT_UTF_8, NO_COLOUR];
+
 pub struct Terminal {
     keyboard: Option<File>,
     /// Kept open, so that its modes can be looked at when the program is over.
     slave: File,
+    /// As they were before the program.
+    modes: Termios,
     program: Child,
     screen: Vec<u8>,
     waited: usize,
@@ -56,6 +66,7 @@ impl Terminal {
             nix::fcntl::fcntl(side, flags).unwrap();
         }
         let or_slave = |file: Option<File>| Stdio::from(file.unwrap_or_else(|| slave.try_clone().unwrap()));
+        let modes = tcgetattr(&slave).unwrap();
         let program = Command::new("setsid")
             .arg("--ctty")
             .args(line)
@@ -67,20 +78,30 @@ impl Terminal {
             .stderr(or_slave(stderr))
             .spawn()
             .unwrap();
-        Self { keyboard: Some(master), slave, program, screen: Vec::new(), waited: 0 }
+        Self { keyboard: Some(master), modes, slave, program, screen: Vec::new(), waited: 0 }
     }
 
     /// Waits until the text stands on the screen behind what was waited for before.
     pub fn wait_for(&mut self, text: &str) {
+        assert!(self.comes(text), "waited for {text:?} in vain:\n{}", self.text());
+    }
+
+    /// The same, where the program may end without it.
+    pub fn comes(&mut self, text: &str) -> bool {
+        if text.is_empty() {
+            return true;
+        }
         let end = Instant::now() + PATIENCE;
         loop {
             let new = &self.screen[self.waited..];
             if let Some(at) = new.windows(text.len()).position(|window| window == text.as_bytes()) {
                 self.waited += at + text.len();
-                return;
+                return true;
             }
             let is_over = !self.read_some() && self.program.try_wait().unwrap().is_some() && !self.read_some();
-            assert!(!is_over && Instant::now() < end, "waited for {text:?} in vain:\n{}", self.text());
+            if is_over || Instant::now() > end {
+                return false;
+            }
         }
     }
 
@@ -100,6 +121,11 @@ impl Terminal {
         Pid::from_raw(i32::try_from(self.program.id()).unwrap())
     }
 
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let size = ["cols".to_owned(), columns.to_string(), "rows".to_owned(), rows.to_string()];
+        assert!(Command::new("stty").args(size).stdin(self.slave.try_clone().unwrap()).status().unwrap().success());
+    }
+
     /// Closes the terminal under the program.
     pub fn hang_up(&mut self) {
         self.keyboard = None;
@@ -114,7 +140,7 @@ impl Terminal {
         without_bold(&String::from_utf8_lossy(&self.screen).replace("\r\n", "\n"))
     }
 
-    /// Waits for the program to end.
+    /// Waits for the program to end, which leaves the terminal with its echo and modes as they were.
     pub fn end(mut self) -> Ended {
         let end = Instant::now() + PATIENCE;
         let status = loop {
@@ -125,6 +151,11 @@ impl Terminal {
             }
         };
         while self.read_some() {}
+        assert!(
+            self.keyboard.is_none() || tcgetattr(&self.slave).unwrap() == self.modes,
+            "the terminal is not as it was:\n{}",
+            self.text()
+        );
         let status = status.code().unwrap_or_else(|| -status.signal().unwrap());
         Ended { screen: self.text(), status }
     }

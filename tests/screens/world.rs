@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use countersign::rules::code::{RecoveryCode, Slot};
 use countersign::rules::journal::Journal;
-use countersign::store::{Folder, Store};
+use countersign::rules::record::{Record, RecordId, Rescue, StoredCode};
+use countersign::rules::recovery::Hashed;
+use countersign::store::{Began, Folder, Store};
 
 pub const TOOL: &str = env!("CARGO_BIN_EXE_countersign-setup");
 
@@ -136,10 +139,61 @@ impl World {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
+    /// One more line of the user database.
+    pub fn add_user(&self, name: &str, uid: u32) {
+        let path = self.folder.join("passwd");
+        let users = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{users}{name}:x:{uid}:{uid}::/:/bin/sh\n")).unwrap();
+    }
+
+    /// The account has another name from now on.
+    pub fn rename(&self, name: &str, new: &str) {
+        let path = self.folder.join("passwd");
+        let users = fs::read_to_string(&path).unwrap();
+        fs::write(path, users.replace(&format!("\n{name}:"), &format!("\n{new}:"))).unwrap();
+    }
+
+    /// The record, committed with that change as any flow commits.
+    pub fn change_record(&self, uid: u32, change: impl FnOnce(&mut Record)) {
+        let store = Store::new(Folder::open(self.store().to_str().unwrap()).unwrap());
+        let locked = store.lock(uid).unwrap();
+        let mut record = locked.record().unwrap().unwrap();
+        let began = Began::With(record.id);
+        record.id = RecordId(record.id.0 ^ 1);
+        change(&mut record);
+        locked.commit(began, &record).unwrap();
+    }
+
+    /// The journal, made anew with that change.
+    pub fn change_journal(&self, uid: u32, change: impl FnOnce(&mut Journal)) {
+        let store = Store::new(Folder::open(self.store().to_str().unwrap()).unwrap());
+        let mut journal = store.lock(uid).unwrap().journal().unwrap().unwrap();
+        change(&mut journal);
+        fs::write(self.store().join(format!("{uid}.state")), journal.file(uid)).unwrap();
+    }
+
+    /// What the store holds, if there is one, but for the locks.
+    pub fn held(&self) -> Vec<(String, Vec<u8>)> {
+        let files = fs::read_dir(self.store()).into_iter().flatten().map(|entry| entry.unwrap());
+        let mut held: Vec<_> = files
+            .map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap_or_default()))
+            .filter(|(name, _)| !name.ends_with(".lock"))
+            .collect();
+        held.sort();
+        held
+    }
+
     /// All bytes of the store.
     pub fn stored(&self) -> Vec<u8> {
         fs::read_dir(self.store()).unwrap().flat_map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
     }
+}
+
+/// A rescue code as root, for bob, issues it; what it opens with is nobody's business.
+pub fn rescue_code(created_at: i64, not_after: i64) -> StoredCode {
+    let code = RecoveryCode::made(Slot::new(24).unwrap(), &[5; 14]);
+    let rescue = Rescue { not_after, created_at, created_by: "root (bob)".to_owned() };
+    StoredCode { slot: code.slot(), hashed: Hashed::new(&code, [1; 16]).unwrap(), rescue: Some(rescue) }
 }
 
 pub fn command(line: &[String]) -> Command {

@@ -7,6 +7,8 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use countersign::flows::refusal::{Kind, Refusal, errno};
+use countersign::rules::record;
+use countersign::sys;
 use nix::fcntl::{FcntlArg, OFlag};
 use serde_json::Value;
 
@@ -98,10 +100,10 @@ fn complain(refusal: &Refusal) {
 /// All of it, past every buffer of ours, and on the disk where it goes to a file; or the errno.
 pub(crate) fn print(bytes: &[u8]) -> Result<(), i32> {
     let failed = |error: &io::Error| error.raw_os_error().unwrap_or(0);
-    is_open()?;
     if bytes.is_empty() {
         return Ok(());
     }
+    is_open()?;
     let fd = io::stdout().as_fd().try_clone_to_owned().map_err(|error| failed(&error))?;
     let mut file = File::from(fd);
     file.write_all(bytes).map_err(|error| failed(&error))?;
@@ -127,8 +129,18 @@ fn is_open() -> Result<(), i32> {
 }
 
 /// Refuses before a change whose answer could not be told.
-pub(crate) fn can_be_told() -> Result<(), Refusal> {
+fn can_be_told() -> Result<(), Refusal> {
     is_open().map_err(|_| Refusal::new(Kind::StoreUnavailable, "standard output is closed, nothing was changed", "open it and start again"))
+}
+
+/// The same before one that could not be written: past `ulimit -f` the kernel ends this process in the middle of it.
+pub(crate) fn can_be_done() -> Result<(), Refusal> {
+    can_be_told()?;
+    let largest = u64::try_from(record::LARGEST).unwrap_or(u64::MAX);
+    if sys::file_size_limit() >= largest {
+        return Ok(());
+    }
+    Err(Refusal::new(Kind::StoreUnavailable, "file size limit too low, nothing was changed", "raise it: ulimit -f unlimited"))
 }
 
 /// A sentence about an answer that could not be printed, for changes.

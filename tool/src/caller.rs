@@ -3,8 +3,8 @@
 
 use countersign::flows::refusal::{Kind, Refusal};
 use countersign::rules::audit::{Behalf, Change};
-use countersign::sys::{self, Account};
-use countersign::words::enroll::printed;
+use countersign::sys::{self, Account, DatabaseFailed};
+use countersign::words::enroll::{printed, typed};
 
 use crate::arguments::{Command, Written};
 use crate::environment;
@@ -12,7 +12,7 @@ use crate::environment;
 pub(crate) struct Caller {
     /// Whose second factor it is about: of `--user`, else one's own.
     pub(crate) whom: Account,
-    /// `--user` or a NAME was given.
+    /// `--user` or a NAME was given, or the command is about nobody.
     pub(crate) named: bool,
     pub(crate) sudo_user: Option<String>,
     loginuid: Option<u32>,
@@ -32,7 +32,7 @@ impl Caller {
             None => own_account()?,
         };
         let sudo_user = environment::sudo_user().filter(|user| user != "root");
-        Ok(Self { whom, named: written.user.is_some(), sudo_user, loginuid: sys::loginuid() })
+        Ok(Self { whom, named: written.user.is_some() || command.is_roots(), sudo_user, loginuid: sys::loginuid() })
     }
 
     /// Behind sudo it is easily forgotten that root's second factor is not one's own: who may have meant theirs.
@@ -70,8 +70,12 @@ pub(crate) fn account(name: &str) -> Result<Account, Refusal> {
     match sys::account(name) {
         Ok(Some(account)) => Ok(account),
         Ok(None) => Err(Refusal::new(Kind::NoSuchUser, format!("no user \"{}\"", printed(name)), "see: getent passwd")),
-        Err(error) => Err(Refusal::new(Kind::ServiceUnavailable, error.to_string(), "mend that and start again")),
+        Err(error) => Err(no_database(&error)),
     }
+}
+
+pub(crate) fn no_database(error: &DatabaseFailed) -> Refusal {
+    Refusal::new(Kind::ServiceUnavailable, error.to_string(), "mend that and start again")
 }
 
 fn own_account() -> Result<Account, Refusal> {
@@ -79,28 +83,24 @@ fn own_account() -> Result<Account, Refusal> {
     match sys::account_of(uid) {
         Ok(Some(account)) => Ok(account),
         Ok(None) => Err(Refusal::new(Kind::NoSuchUser, format!("no user with uid {uid}"), "see: getent passwd")),
-        Err(error) => Err(Refusal::new(Kind::ServiceUnavailable, error.to_string(), "mend that and start again")),
+        Err(error) => Err(no_database(&error)),
     }
 }
 
 fn not_root(written: &Written, command: &Command) -> Refusal {
-    let (name, of_user) = (written.command(), written.user.as_ref().map(|user| format!(" --user {}", printed(user))).unwrap_or_default());
-    let name = if name.is_empty() { String::new() } else { format!(" {name}") };
+    let whole = written.again(command.operand(), &[]);
     if command.is_roots() {
-        let operand = if let Command::Reset { name, .. } = command { format!(" {}", printed(name)) } else { String::new() };
-        return Refusal::new(
-            Kind::NotRoot,
-            format!("{} is root's", written.command()),
-            format!("run: sudo countersign-setup{name}{operand}"),
-        );
+        return Refusal::new(Kind::NotRoot, format!("{} is root's", written.command()), format!("run: sudo countersign-setup {whole}"));
     }
-    if written.user.is_some() {
-        return Refusal::new(Kind::NotRoot, "--user is root's", format!("run: sudo countersign-setup{name}{of_user}"));
+    if let Some(user) = &written.user {
+        let words = format!("{whole} --user {}", typed(user));
+        return Refusal::new(Kind::NotRoot, "--user is root's", format!("run: sudo countersign-setup {}", words.trim_start()));
     }
-    let me = own_account().map_or_else(|_| sys::real_uid().to_string(), |account| printed(&account.name));
+    let me = own_account().map_or_else(|_| sys::real_uid().to_string(), |account| typed(&account.name));
+    let asked = if whole.is_empty() { "enroll" } else { &whole };
     Refusal::new(
         Kind::ServiceUnavailable,
         "the enrollment service isn't running",
-        format!("ask an administrator to run: countersign-setup enroll --user {me}"),
+        format!("ask an administrator to run: countersign-setup {asked} --user {me}"),
     )
 }

@@ -25,7 +25,7 @@ const SKIP: &str = "\nunenrolled = \"skip\"\n";
 const DENY: &str = "\nunenrolled = \"deny\"\n";
 
 pub(crate) fn run(config: Option<&str>, force: bool) -> Result<Answer, Refusal> {
-    answer::can_be_told()?;
+    answer::can_be_done()?;
     let path = settings::path(config);
     let is_configured = fs::symlink_metadata(path).is_ok();
     let settings = if is_configured { Settings::read(config)? } else { Settings::built_in() };
@@ -133,7 +133,7 @@ fn unsuitable(kind: FsType) -> Option<&'static str> {
 
 fn has_records(path: &str) -> Result<bool, Refusal> {
     let nobody = sys::Account { uid: 0, name: "root".to_owned() };
-    let whom = countersign::flows::Whom { uid: nobody.uid, name: &nobody.name, host: "" };
+    let whom = countersign::flows::Whom { uid: nobody.uid, name: &nobody.name, host: "", named: true };
     let store = Folder::open(path).map(Store::new);
     let uids = store.and_then(|store| store.enrolled_uids());
     uids.map(|uids| !uids.is_empty()).map_err(|trouble| countersign::flows::refusal::trouble(&trouble, &whom, path))

@@ -4,27 +4,39 @@
 //! terminal, results to standard output, the rest to standard error.
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod answer;
 mod arguments;
 mod caller;
+mod change;
+mod conversation;
 mod doctor;
 mod enroll;
 mod environment;
 mod explain;
+mod files;
+mod floor;
 mod help;
 mod init;
 mod json;
+mod list;
 mod log;
 mod mine;
 mod paint;
 mod people;
 mod qr;
+mod recovery;
+mod remove;
+mod rescue;
 mod reset;
+mod secret;
 mod services;
 mod settings;
 mod signals;
 mod status;
+mod table;
 mod terminal;
+mod unlock;
 mod verify;
 
 use std::process::ExitCode;
@@ -57,15 +69,25 @@ fn run(written: Written) -> Result<Answer, Refusal> {
     }
     let command = Command::meant(&written)?;
     let caller = Caller::find(&written, &command)?;
-    let config = written.config.as_deref();
+    let (config, json) = (written.config.as_deref(), written.json);
+    let settings = || Settings::read(config);
+    // For those who have to begin anew, in another way.
+    let again = written.again(None, &["--no-confirm", "--qr-file"]);
     match command {
         Command::Init { force } => init::run(config, force),
         Command::Explain => Ok(explain::run(config)),
         Command::Doctor => doctor::run(config, &caller),
-        Command::Mine => mine::run(&Settings::read(config)?, &caller),
-        Command::Status => status::run(&Settings::read(config)?, &caller),
-        Command::Verify => verify::run(&Settings::read(config)?, &caller),
-        Command::Reset { name, reason } => reset::run(&Settings::read(config)?, &caller, &name, reason.as_deref(), written.json),
-        Command::Enroll { confirm } => enroll::run(&Settings::read(config)?, &caller, confirm, written.json),
+        Command::Mine => mine::run(&settings()?, &caller),
+        Command::Status => status::run(&settings()?, &caller),
+        Command::List { missing } => list::run(&settings()?, &caller, missing),
+        Command::Verify => verify::run(&settings()?, &caller),
+        Command::Enroll(asked) => enroll::run(&settings()?, &caller, &asked, &again, json),
+        Command::Recovery(asked) => recovery::run(&settings()?, &caller, &asked, &again, json),
+        Command::Remove { label } => remove::remove(&settings()?, &caller, &label, json),
+        Command::Disable => remove::disable(&settings()?, &caller, json),
+        Command::Rescue { name, valid } => rescue::run(&settings()?, &caller, &name, valid, json),
+        Command::Adopt { name } => adopt::run(&settings()?, &caller, &name, json),
+        Command::Unlock { name } => unlock::run(&settings()?, &caller, &name, json),
+        Command::Reset { name, reason } => reset::run(&settings()?, &caller, &name, reason.as_deref(), json),
     }
 }

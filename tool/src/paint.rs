@@ -10,9 +10,27 @@ const YELLOW: &str = "\x1b[33m";
 const GREEN: &str = "\x1b[32m";
 const PLAIN: &str = "\x1b[0m";
 
-/// An answer of status or doctor.
+/// An answer of status, doctor or list.
 pub(crate) fn answer(text: &str) -> String {
-    text.split_inclusive('\n').map(line).collect()
+    let lines = text.split_inclusive('\n');
+    let header = lines.clone().next().unwrap_or_default();
+    match header.find("  state  ").filter(|_| header.starts_with("user ")) {
+        Some(gap) => lines.zip(0..).map(|(row, place)| if place == 0 { row.to_owned() } else { state(row, gap) }).collect(),
+        None => lines.map(line).collect(),
+    }
+}
+
+/// A row of list, whose state stands behind that gap of two spaces.
+fn state(row: &str, gap: usize) -> String {
+    let Some((before, rest)) = row.split_at_checked(gap.saturating_add(2)) else { return row.to_owned() };
+    let word = rest.split("  ").next().unwrap_or_default();
+    let colour = match word {
+        "ready" => GREEN,
+        "waiting" | "busy" => YELLOW,
+        "no account" | "unknown" => return row.to_owned(),
+        _ => RED,
+    };
+    format!("{before}{colour}{word}{PLAIN}{}", rest.get(word.len()..).unwrap_or_default())
 }
 
 fn line(line: &str) -> String {
@@ -26,6 +44,7 @@ fn line(line: &str) -> String {
     let left = value.split(' ').next().and_then(|left| left.parse::<u32>().ok());
     match left {
         _ if line.starts_with("locks out  ") => wide(0, 9, RED),
+        _ if line.starts_with("note       ") => wide(0, 4, YELLOW),
         _ if line.starts_with("ok         ") => wide(0, 2, GREEN),
         _ if is_lane && value.starts_with("ready") => wide(VALUE, 5, GREEN),
         _ if is_lane && value.starts_with("waiting") => wide(VALUE, 7, YELLOW),
@@ -72,6 +91,17 @@ mod tests {
              recovery codes  \x1b[33m2 left\x1b[0m, made x\nrecovery codes  10 left, made x\n\x1b[31mlocks out\x1b[0m  the clock\n\
              \x1b[32mok\x1b[0m         store\nalice on web1: enrolled\n"
         );
+    }
+
+    #[test]
+    fn a_list_has_the_colour_of_each_state() {
+        let screen = "user  codes  state     last used\nal    1      ready     never\nwaiting 2    stopped   never\nNext: ready\n";
+        let painted = answer(screen);
+        assert_eq!(
+            painted,
+            "user  codes  state     last used\nal    1      \x1b[32mready\x1b[0m     never\nwaiting 2    \x1b[31mstopped\x1b[0m   never\nNext: ready\n"
+        );
+        assert_eq!(answer("note       x\n"), "\x1b[33mnote\x1b[0m       x\n");
     }
 
     #[test]

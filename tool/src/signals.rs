@@ -9,6 +9,22 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 pub(crate) struct Signals(SignalFd);
 
+const NOT_HELD: [Signal; 13] = [
+    Signal::SIGSEGV,
+    Signal::SIGBUS,
+    Signal::SIGILL,
+    Signal::SIGFPE,
+    Signal::SIGTRAP,
+    Signal::SIGSYS,
+    Signal::SIGABRT,
+    Signal::SIGCHLD,
+    Signal::SIGCONT,
+    Signal::SIGWINCH,
+    Signal::SIGURG,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+];
+
 /// What a person or the system wants.
 pub(crate) enum Wanted {
     End,
@@ -17,11 +33,13 @@ pub(crate) enum Wanted {
 }
 
 impl Signals {
-    /// Ctrl-C, Ctrl-\, Ctrl-Z, kill, and a terminal that is hung up.
+    /// Every signal that would end or stop the program: Ctrl-C, Ctrl-\, Ctrl-Z, kill, a terminal that is hung up, a timer
+    /// or a limit that came along from whoever started it. But not those of a fault of our own, which must end it, and
+    /// not those that change nothing or that the terminal stops a program in the background with.
     pub(crate) fn held() -> nix::Result<Self> {
-        let mut set = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGTSTP] {
-            set.add(signal);
+        let mut set = SigSet::all();
+        for signal in NOT_HELD {
+            set.remove(signal);
         }
         set.thread_block()?;
         Ok(Self(SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))

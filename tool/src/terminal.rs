@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 
 use countersign::flows::refusal::{Kind, Refusal};
-use countersign::flows::{Dialogue, Enrolled, Gone, Kept, Whom};
+use countersign::flows::{Gone, is_yes};
 use countersign::sys;
 use countersign::words::enroll::{folded, printed};
 use nix::errno::Errno;
@@ -19,14 +19,16 @@ use nix::sys::stat::Mode;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use crate::arguments::Qr;
 use crate::caller::Caller;
-use crate::qr::{self, NoCode, Screen};
+use crate::environment;
+use crate::qr::Code;
+use crate::qr::text::{self, Paper, Screen, TooSmall};
 use crate::signals::{Signals, Wanted};
-use crate::{answer, environment, json, paint};
 
 pub(crate) struct Terminal {
     tty: File,
-    signals: Signals,
+    pub(crate) signals: Signals,
 }
 
 impl Terminal {
@@ -82,7 +84,7 @@ impl Terminal {
         let leave_out = format!("for {} leave out sudo", printed(user));
         let question = format!("This is for root, not for {}. Go on? [y/N] ", printed(user));
         match self.ask(&question, true) {
-            Ok(answer) if answer.trim_ascii().eq_ignore_ascii_case(b"y") => Ok(()),
+            Ok(answer) if is_yes(&answer) => Ok(()),
             Ok(_) => Err(Refusal::new(Kind::NotAccepted, "nothing was changed", leave_out)),
             Err(_) => Err(Refusal::new(Kind::Interrupted, "interrupted, nothing was changed", leave_out)),
         }
@@ -130,22 +132,34 @@ impl Terminal {
         }
     }
 
-    fn screen(&self) -> Screen {
+    /// As it is now: the window may have been enlarged since the start.
+    pub(crate) fn screen(&self, qr: Qr, invert: bool) -> Option<Screen> {
         let (columns, rows) = sys::window_size(self.tty.as_fd()).unwrap_or((80, 24));
-        let (colours, utf8) = (environment::wants_colours(), environment::is_utf8());
-        Screen { columns: usize::from(columns), rows: usize::from(rows), colours, utf8 }
+        let utf8 = match qr {
+            Qr::Auto => environment::is_utf8(),
+            Qr::Utf8 => true,
+            Qr::Ascii => false,
+            Qr::None => return None,
+        };
+        let paper = match (environment::wants_colours(), invert) {
+            (true, _) => Paper::Coloured,
+            (false, false) => Paper::Dark,
+            (false, true) => Paper::Light,
+        };
+        Some(Screen { columns: usize::from(columns), rows: usize::from(rows), paper, utf8 })
     }
 
-    fn show(&mut self, address: &str) -> Result<(), Gone> {
-        let screen = self.screen();
-        match qr::drawn(address, screen) {
-            Ok(code) => self.write(&code),
-            Err(NoCode::TooSmall { columns, rows }) => self.write(&folded(&format!(
-                "The QR code needs {columns} columns and {rows} rows, here are {} and {}. Enlarge the window and start again, \
-                 or get a picture: countersign-setup enroll --qr-file qr.png\n",
-                screen.columns, screen.rows
-            ))),
-            Err(NoCode::TooLong) => self.write("The names are too long for a QR code.\n"),
+    /// `command`: how to get a picture, where there is none.
+    pub(crate) fn draw(&self, code: &Code, screen: Screen, command: Option<&str>) -> Result<(), Gone> {
+        match text::drawn(code, screen) {
+            Ok(text) => self.write(&text),
+            Err(TooSmall { columns, rows }) => command.map_or(Ok(()), |command| {
+                self.write(&folded(&format!(
+                    "The QR code needs {columns} columns and {rows} rows, here are {} and {}. Enlarge the window and start again, \
+                     or get a picture: {command}\n",
+                    screen.columns, screen.rows
+                )))
+            }),
         }
     }
 }
@@ -180,68 +194,5 @@ impl<'a> Quiet<'a> {
 impl Drop for Quiet<'_> {
     fn drop(&mut self) {
         let _ = tcsetattr(self.tty, SetArg::TCSANOW, &self.before);
-    }
-}
-
-/// Whom a flow talks to: a person at a terminal, a program that reads standard output, or both.
-pub(crate) struct Conversation<'a> {
-    pub(crate) person: Person,
-    /// `--json`: what was made goes to standard output before it is active.
-    pub(crate) json: bool,
-    /// The value is on standard output, or a part of it: no other follows, whatever comes.
-    pub(crate) has_told: bool,
-    pub(crate) whom: Whom<'a>,
-}
-
-pub(crate) enum Person {
-    At(Terminal),
-    /// Nothing is asked or shown.
-    Nobody(Signals),
-}
-
-impl Dialogue for Conversation<'_> {
-    fn tell(&mut self, text: &str) -> Result<(), Gone> {
-        match &mut self.person {
-            Person::At(terminal) if environment::wants_colours() => terminal.write(&paint::kept(text)),
-            Person::At(terminal) => terminal.write(text),
-            Person::Nobody(_) => Ok(()),
-        }
-    }
-
-    fn ask(&mut self, question: &str, echo: bool) -> Result<Zeroizing<Vec<u8>>, Gone> {
-        match &mut self.person {
-            Person::At(terminal) => terminal.ask(question, echo),
-            Person::Nobody(_) => Err(Gone::Closed(libc::ENOTTY)),
-        }
-    }
-
-    fn show(&mut self, address: &str) -> Result<(), Gone> {
-        match &mut self.person {
-            Person::At(terminal) => terminal.show(address),
-            Person::Nobody(_) => Ok(()),
-        }
-    }
-
-    fn keep(&mut self, sheet: &str) -> Result<Kept, Gone> {
-        self.tell(sheet).map(|()| Kept::Shown)
-    }
-
-    fn done(&mut self, enrolled: &Enrolled) -> Result<(), Gone> {
-        let signals = match &self.person {
-            Person::At(terminal) => &terminal.signals,
-            Person::Nobody(signals) => signals,
-        };
-        while let Some(wanted) = signals.next() {
-            match wanted {
-                Wanted::End => return Err(Gone::Interrupted),
-                Wanted::Stop => {}
-            }
-        }
-        if self.json {
-            let line = Zeroizing::new(json::line(&json::enrolled(enrolled, &self.whom)));
-            self.has_told = true;
-            answer::print(line.as_bytes()).map_err(Gone::Output)?;
-        }
-        Ok(())
     }
 }

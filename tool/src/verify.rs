@@ -1,8 +1,8 @@
 //! `verify`: checks a code as a login does, and uses it up.
 #![forbid(unsafe_code)]
 
-use countersign::flows::Gone;
-use countersign::flows::refusal::{Kind, Refusal};
+use countersign::flows::refusal::{self, Kind, Refusal};
+use countersign::flows::{Denial, Gone};
 use countersign::rules::audit::{Event, Level, Login, Method};
 use countersign::rules::code::{self, Digits, Typed};
 use countersign::rules::date::minutes;
@@ -13,15 +13,15 @@ use countersign::rules::throttle::Lane;
 use countersign::store::{Folder, Store};
 use countersign::sys;
 use countersign::verify::{self, Checked, Question};
-use countersign::words;
-use countersign::words::enroll::offset;
+use countersign::words::enroll::{offset, typed};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::answer::{self, Answer};
 use crate::caller::Caller;
+use crate::floor;
 use crate::log;
-use crate::people::Subject;
+use crate::people::{self, Subject};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
@@ -30,8 +30,9 @@ use crate::terminal::Terminal;
 const SERVICE: &[u8] = b"countersign-setup";
 
 pub(crate) fn run(settings: &Settings, caller: &Caller) -> Result<Answer, Refusal> {
-    answer::can_be_told()?;
-    let subject = Subject::new(&caller.whom, settings);
+    answer::can_be_done()?;
+    let account = people::as_recorded(&caller.whom, settings)?;
+    let subject = Subject::of(caller, &account, settings);
     let store = subject.store()?;
     if !store.is_enrolled(subject.account.uid).map_err(|trouble| subject.refusal(&trouble))? {
         return Err(subject.refusal(&countersign::store::Trouble::NotEnrolled));
@@ -68,7 +69,7 @@ pub(crate) fn run(settings: &Settings, caller: &Caller) -> Result<Answer, Refusa
         Finding::Accepted(accepted) => yes(&subject, &accepted),
         other => {
             let hint = if matches!(other, Finding::Wrong(Method::Totp)) { clock_hint(&store, &subject, &typed) } else { None };
-            no(&subject, refused(&other), &hint.unwrap_or_default())
+            no(&subject, refused(&other, &store, &subject), &hint.unwrap_or_default())
         }
     })
 }
@@ -104,6 +105,7 @@ fn login<'a>(subject: &'a Subject<'_>) -> Login<'a> {
 fn yes(subject: &Subject<'_>, accepted: &Accepted) -> Answer {
     let what = match &accepted.authenticator {
         Some(label) => format!("authenticator \"{label}\""),
+        None if accepted.method() == Method::Rescue => "rescue code".to_owned(),
         None => "recovery code".to_owned(),
     };
     let text = format!("accepted ({what}); this code is now used up\n");
@@ -118,25 +120,14 @@ fn yes(subject: &Subject<'_>, accepted: &Accepted) -> Answer {
     Answer::new(text, value, false).done(done)
 }
 
-fn refused(finding: &Finding) -> Refusal {
-    let now = sys::now();
-    match finding {
-        Finding::Accepted(_) | Finding::Wrong(_) => Refusal::new(Kind::NotAccepted, "not accepted", "try the app's next code"),
-        Finding::Replay(Method::Totp) => Refusal::new(Kind::AlreadyUsed, "a code was used just now", "wait for the next one"),
-        Finding::Replay(_) => Refusal::new(Kind::AlreadyUsed, "recovery code already used", "take another"),
-        Finding::Waiting { until } | Finding::Spent { until } => {
-            let wait = words::wait(until.saturating_sub(now));
-            Refusal::new(Kind::Waiting, format!("waiting {wait} after too many wrong codes"), "a recovery code works now")
-        }
-        Finding::Stopped { since } => {
-            let fact = format!("codes are stopped since {} after too many wrong ones", minutes(*since));
-            Refusal::new(Kind::Stopped, fact, "a recovery code works now")
-        }
-        Finding::ClockBehind => {
-            let fact = format!("the clock here is behind ({})", minutes(now));
-            Refusal::new(Kind::NotAccepted, fact, "set it; a recovery code works now")
-        }
+fn refused(finding: &Finding, store: &Store<Folder>, subject: &Subject<'_>) -> Refusal {
+    // Whether the clock is behind now or was once ahead, root alone can say.
+    if let (Finding::ClockBehind, Ok(Some(last))) = (finding, floor::seen(store, subject.account.uid)) {
+        let next = format!("set the clock, or when it is right run: countersign-setup unlock {}", typed(&subject.account.name));
+        return Refusal::new(Kind::NotAccepted, format!("codes up to {} are refused here, a recovery code works", minutes(last)), next);
     }
+    let told = Denial::of(finding, sys::now()).and_then(refusal::not_evaluated);
+    told.unwrap_or_else(|| Refusal::new(Kind::NotAccepted, "not accepted", "try the app's next code"))
 }
 
 /// By how much a phone's clock is off. For root alone, who can read the secret: an oracle for anyone else.

@@ -154,6 +154,11 @@ pub fn problems(path: &str, file: &[u8]) -> Vec<Problem> {
     Written::read(path, file).err().unwrap_or_default()
 }
 
+/// The services that have a section in that file; none in one that is wrong.
+pub fn services(path: &str, file: &[u8]) -> Vec<String> {
+    Written::read(path, file).map(|written| written.services.into_keys().collect()).unwrap_or_default()
+}
+
 /// What holds where nothing is configured.
 impl Default for Config {
     fn default() -> Self {

@@ -1,6 +1,8 @@
 //! The keys, and what each may hold, wherever it stands: in a section of the file or among the arguments.
 #![forbid(unsafe_code)]
 
+use std::fmt;
+
 use toml::de::DeValue;
 
 use super::{Origin, Setting};
@@ -14,6 +16,17 @@ pub enum Unenrolled {
     Deny,
     /// Skipped until 00:00 UTC of that day.
     DenyFrom(Date),
+}
+
+/// As the configuration has it.
+impl fmt::Display for Unenrolled {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Skip => out.write_str("skip"),
+            Self::Deny => out.write_str("deny"),
+            Self::DenyFrom(date) => date.fmt(out),
+        }
+    }
 }
 
 /// What must have been shown before the module is asked at all.
