@@ -9,7 +9,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 pub(crate) struct Signals(SignalFd);
 
-const NOT_HELD: [Signal; 13] = [
+const NOT_HELD: [Signal; 14] = [
     Signal::SIGSEGV,
     Signal::SIGBUS,
     Signal::SIGILL,
@@ -23,6 +23,8 @@ const NOT_HELD: [Signal; 13] = [
     Signal::SIGURG,
     Signal::SIGTTIN,
     Signal::SIGTTOU,
+    // Ignored: held back it would be kept, and taken for somebody's wish to end this.
+    Signal::SIGPIPE,
 ];
 
 /// What a person or the system wants.
